@@ -1,0 +1,1 @@
+"""Multi-task learning: tasks, encoders, heads, losses, weightings, metrics."""
