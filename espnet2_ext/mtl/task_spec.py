@@ -147,9 +147,7 @@ class TaskSpec:
         """
         for name, number in exits.items():
             if name not in self.names or not isinstance(number, int) or number < 1:
-                raise UserError(
-                    f"exits: {name}: {number}: give a task of {', '.join(self.names)} and a number from 1"
-                )
+                raise UserError(f"exits: {name}: {number}: give a task of {', '.join(self.names)} and a number from 1")
         tasks = tuple(dataclasses.replace(task, exit=exits.get(task.name, task.exit)) for task in self.tasks)
         return dataclasses.replace(self, tasks=tasks)
 
@@ -257,13 +255,9 @@ def _check_task(task: Task, where: str) -> None:
     if task.activation not in ("linear", "sigmoid"):
         raise UserError(f"{where}: activation is linear or sigmoid, not {task.activation!r}")
     if task.activation == "sigmoid" and task.normalise:
-        raise UserError(
-            f"{where}: a sigmoid cannot reach standardised targets; drop normalise or the sigmoid"
-        )
+        raise UserError(f"{where}: a sigmoid cannot reach standardised targets; drop normalise or the sigmoid")
     if task.loss not in _LOSSES[task.type]:
-        raise UserError(
-            f"{where}: loss of a {task.type} is one of {', '.join(_LOSSES[task.type])}, not {task.loss!r}"
-        )
+        raise UserError(f"{where}: loss of a {task.type} is one of {', '.join(_LOSSES[task.type])}, not {task.loss!r}")
     if task.metric not in _METRICS[task.type]:
         raise UserError(f"{where}: metric is one of {', '.join(_METRICS[task.type])}, not {task.metric!r}")
     if task.exit is not None and (not isinstance(task.exit, int) or task.exit < 1):
@@ -286,11 +280,7 @@ def _parse_score(data: Any, tasks: Sequence[Task], source: str) -> Score:
         raise UserError(f"{source}: score: combine is harmonic_mean, not {data['combine']!r}")
     terms = []
     for term in data["terms"]:
-        if (
-            not isinstance(term, dict)
-            or set(term) - {"task", "metric", "transform"}
-            or term.get("task") not in types
-        ):
+        if not isinstance(term, dict) or set(term) - {"task", "metric", "transform"} or term.get("task") not in types:
             raise UserError(
                 f"{source}: score: a term has task (one of {', '.join(types)}), metric, transform: {term!r}"
             )

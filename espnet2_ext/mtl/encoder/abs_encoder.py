@@ -1,0 +1,50 @@
+"""Interface of encoders."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class AbsEncoder(torch.nn.Module, ABC):
+    """Maps features to one fixed-size embedding per exit.
+
+    An encoder is built for the exits that its tasks use and holds no layer deeper than the deepest of them, so every
+    parameter takes part in every step.
+
+    Attributes:
+        exits: The exits in use, ascending, numbered from 1.
+    """
+
+    exits: tuple[int, ...]
+
+    @abstractmethod
+    def output_size(self, exit_number: int) -> int:
+        """Width of the embedding that leaves at `exit_number`."""
+
+    @abstractmethod
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Tensor]:
+        """Encode.
+
+        Args:
+            feats: (B, T, D) features.
+            lengths: (B,) valid frames of each utterance, or None when all T are valid. Frames past the length change
+                nothing.
+
+        Returns:
+            Embeddings (B, output_size(exit)) by exit.
+        """
+
+
+def used_exits(exits: Sequence[int | None], n_exits: int) -> tuple[int, ...]:
+    """Resolve the tasks' exits: None is the last one.
+
+    Raises:
+        ValueError: An exit lies beyond `n_exits`.
+    """
+    resolved = {n_exits if number is None else number for number in exits}
+    beyond = [number for number in resolved if not 1 <= number <= n_exits]
+    if beyond:
+        raise ValueError(f"exit {beyond[0]}: the encoder has exits 1 to {n_exits}")
+    return tuple(sorted(resolved))
