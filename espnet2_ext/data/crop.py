@@ -1,0 +1,67 @@
+"""Cutting utterances to one length, and filling up short ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REPEAT = "repeat"
+ZERO = "zero"
+CENTRE = "centre"
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How utterances become fixed-size batches.
+
+    Attributes:
+        frames: Frames of a crop (250 at a shift of 10 ms are 2.5 s).
+        padding: `repeat` fills a short utterance by repeating it; `zero` by frames that the model leaves out.
+        evaluation: `centre` takes the middle `frames`; `whole` takes all frames, and the model pools over them.
+        min_frames: Shortest utterance in `whole`, filled up as `padding` says, so that all pooling layers have input.
+    """
+
+    frames: int = 250
+    padding: str = REPEAT
+    evaluation: str = CENTRE
+    min_frames: int = 64
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: One is impossible.
+        """
+        if self.frames < 1 or self.min_frames < 1:
+            raise ValueError(f"crop: frames {self.frames} and min_frames {self.min_frames} are at least 1")
+        if self.padding not in (REPEAT, ZERO):
+            raise ValueError(f"crop: padding is {REPEAT} or {ZERO}, not {self.padding!r}")
+        if self.evaluation not in (CENTRE, WHOLE):
+            raise ValueError(f"crop: evaluation is {CENTRE} or {WHOLE}, not {self.evaluation!r}")
+
+    def target_frames(self, n_frames: int, train: bool) -> int:
+        """Frames that an utterance of `n_frames` takes in a batch."""
+        if train or self.evaluation == CENTRE:
+            return self.frames
+        return max(n_frames, self.min_frames)
+
+    def cut(self, feats: np.ndarray, frames: int, position: float) -> tuple[np.ndarray, int]:
+        """Cut or fill (T, D) features to (frames, D).
+
+        Args:
+            feats: (T, D), T >= 1.
+            frames: Frames wanted.
+            position: Where to cut, in [0, 1): 0 is the start; 0.5 the centre.
+
+        Returns:
+            (frames, D) features and the number of valid frames among them.
+        """
+        total = len(feats)
+        if total >= frames:
+            start = int(position * (total - frames + 1))
+            return feats[start : start + frames], frames
+        if self.padding == REPEAT:
+            return np.resize(feats, (frames, feats.shape[1])), frames
+        filled = np.zeros((frames, feats.shape[1]), dtype=feats.dtype)
+        filled[:total] = feats
+        return filled, total

@@ -1,0 +1,75 @@
+"""A dumped data directory as batches of tensors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from espnet2_ext.data.crop import CENTRE, ZERO, Crop
+from espnet2_ext.data.labels import read_all_labels
+from espnet2_ext.errors import UserError
+from espnet2_ext.fileio.ark import ArkReader
+from espnet2_ext.mtl.task_spec import TaskSpec
+
+Item = tuple[int, float]
+Batch = tuple[list[str], dict[str, Tensor]]
+
+
+class MTLDataset(torch.utils.data.Dataset):
+    """Features from arks and labels from `utt2<task>`; features are read when a batch is made.
+
+    Args:
+        directory: `dump/<feature>/<set>` with feats.scp and the label files.
+        spec: The tasks.
+        crop: How utterances are cut.
+        train: Whether crops are cut at the sampled position, or as `crop.evaluation` says.
+
+    Attributes:
+        utts: Utterance ids in the order of feats.scp.
+        targets: By task: (N, D) float32, NaN where missing; or (N,) int64, -1 where missing.
+
+    Raises:
+        UserError: No feats.scp, no utterance, or bad labels.
+    """
+
+    def __init__(self, directory: str | Path, spec: TaskSpec, crop: Crop, train: bool) -> None:
+        self.reader = ArkReader(Path(directory) / "feats.scp")
+        self.utts = list(self.reader.keys())
+        if not self.utts:
+            raise UserError(f"{directory}/feats.scp: no utterance; run stages 1 to 3 again")
+        self.targets = read_all_labels(directory, spec.tasks, self.utts)
+        self.crop, self.train = crop, train
+
+    def __len__(self) -> int:
+        return len(self.utts)
+
+    def __getitems__(self, items: Sequence[Item]) -> Batch:
+        """Make one batch.
+
+        Args:
+            items: Utterance number and crop position in [0, 1) of each row.
+
+        Returns:
+            Utterance ids, and `feats` (B, T, D), targets by task, and `feats_lengths` (B,) where rows may hold frames
+            that are not valid.
+        """
+        numbers = [number for number, _ in items]
+        matrices = [self.reader[self.utts[number]] for number in numbers]
+        frames = max(self.crop.target_frames(len(matrix), self.train) for matrix in matrices)
+        feats = np.zeros((len(items), frames, matrices[0].shape[1]), dtype=np.float32)
+        lengths = np.empty(len(items), dtype=np.int64)
+        for row, (matrix, (_, position)) in enumerate(zip(matrices, items, strict=True)):
+            wanted = self.crop.target_frames(len(matrix), self.train)
+            feats[row, :wanted], lengths[row] = self.crop.cut(matrix, wanted, position if self.train else 0.5)
+        batch = {"feats": torch.from_numpy(feats)}
+        if self.crop.padding == ZERO or not (self.train or self.crop.evaluation == CENTRE):
+            batch["feats_lengths"] = torch.from_numpy(lengths)
+        batch.update({name: torch.from_numpy(target[numbers]) for name, target in self.targets.items()})
+        return [self.utts[number] for number in numbers], batch
+
+
+def keep_batch(batch: Batch) -> Batch:
+    """Collate function for a data set that makes whole batches."""
+    return batch

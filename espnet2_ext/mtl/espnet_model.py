@@ -1,0 +1,159 @@
+"""The ESPnet model: encoder, heads, losses and their weighting."""
+
+from collections.abc import Mapping
+
+import torch
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import Tensor
+
+from espnet2_ext.mtl.encoder import AbsEncoder
+from espnet2_ext.mtl.encoder.conv_block import frame_mask
+from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
+from espnet2_ext.mtl.head import RegressionHead, build_head
+from espnet2_ext.mtl.loss import build_loss
+from espnet2_ext.mtl.task_spec import Task, TaskSpec
+from espnet2_ext.mtl.weighting import AbsWeighting
+
+
+class ESPnetMTLModel(AbsESPnetModel):
+    """Multi-task model over fixed-size or padded feature batches.
+
+    Under torch.distributed the training loss is that of the global batch, the same number on every rank: outputs and
+    targets of all ranks are gathered, outputs with gradient.
+
+    Args:
+        spec: The tasks.
+        encoder: Gives an embedding per exit.
+        weighting: Combines the tasks' losses.
+        normalize: Feature normalisation, or None.
+        hidden_size: Width of each head's hidden layer; 0 for none.
+        dropout: Dropout before each output layer.
+        channels_last: Whether convolutions run in the channels-last memory format (faster on CPUs and GPUs).
+        compile_encoder: Whether torch.compile compiles the encoder (a first step of a minute or two).
+        equal_rows: Whether all ranks have the same number of rows in every training step, as our sampler sees to;
+            otherwise each step asks all ranks for theirs.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        encoder: AbsEncoder,
+        weighting: AbsWeighting,
+        normalize: torch.nn.Module | None = None,
+        hidden_size: int = 0,
+        dropout: float = 0.0,
+        channels_last: bool = True,
+        compile_encoder: bool = False,
+        equal_rows: bool = True,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.normalize = normalize
+        self.encoder = encoder
+        self.exits = {task.name: task.exit or encoder.exits[-1] for task in spec}
+        self.heads = torch.nn.ModuleDict(
+            {t.name: build_head(encoder.output_size(self.exits[t.name]), t, hidden_size, dropout) for t in spec}
+        )
+        self.losses = torch.nn.ModuleDict({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
+        self.weighting = weighting
+        self.equal_rows = equal_rows
+        if channels_last:
+            encoder.to(memory_format=torch.channels_last)
+        if compile_encoder:
+            encoder.compile()
+
+    def forward(
+        self, feats: Tensor, feats_lengths: Tensor | None = None, **batch: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Compute the weighted loss.
+
+        Args:
+            feats: (B, T, D).
+            feats_lengths: (B,) valid frames, or None when all are.
+            batch: Targets by task name: (B, D) in the task's unit, NaN where missing; classes (B,), -1 where missing.
+
+        Returns:
+            The weighted loss; statistics by name (detached scalars, NaN for a task without a label); the number of
+            rows they stand for (B of all ranks while training).
+        """
+        outputs = self.outputs(feats, feats_lengths)
+        targets = {task.name: batch[task.name] for task in self.spec}
+        if self.training and is_distributed():
+            counts = self._row_counts(feats)
+            outputs, targets = self._gather_outputs(outputs, counts), self._gather_targets(targets, counts)
+        losses, present = self.task_losses(outputs, targets)
+        loss, weights = self.weighting(losses, present)
+        stats = {"loss": loss.detach()}
+        for index, name in enumerate(self.spec.names):
+            stats[f"loss_{name}"] = torch.where(present[index], losses[name].detach(), torch.nan)
+            stats[f"weight_{name}"] = weights[name].detach()
+        stats.update(self.weighting.stats())
+        rows = torch.tensor(float(next(iter(outputs.values())).size(0)))
+        return loss, stats, rows
+
+    def outputs(self, feats: Tensor, feats_lengths: Tensor | None = None) -> dict[str, Tensor]:
+        """(B, T, D) features -> raw outputs (B, n_outputs) by task: logits, or regression outputs."""
+        feats = feats.to(next(self.encoder.parameters()).dtype)
+        if self.normalize is not None:
+            feats = self.normalize(feats, feats_lengths)
+        if feats_lengths is not None:
+            feats = feats * frame_mask(feats_lengths, feats.size(1)).unsqueeze(2)
+        embeddings = self.encoder(feats, feats_lengths)
+        return {name: head(embeddings[self.exits[name]]) for name, head in self.heads.items()}
+
+    def task_losses(
+        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Return each task's unweighted loss (a mean over its labelled dimensions) and which tasks have a label (K,)."""
+        losses, present = {}, []
+        for task in self.spec:
+            target = targets[task.name]
+            mask = target >= 0 if task.is_classification else ~target.isnan()
+            values = self.losses[task.name](
+                _at_least_float32(outputs[task.name]), self._loss_target(task, target), mask
+            )
+            labelled = mask.any(dim=0, keepdim=task.is_classification).to(values.dtype)
+            losses[task.name] = (values * labelled).sum() / labelled.sum().clamp(min=1.0)
+            present.append(labelled.any())
+        return losses, torch.stack(present)
+
+    def report(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Raw outputs -> predictions by task: in the task's unit, or class probabilities."""
+        return {name: self.heads[name].report(_at_least_float32(output)) for name, output in outputs.items()}
+
+    def collect_feats(self, feats: Tensor, feats_lengths: Tensor | None = None, **_: Tensor) -> dict[str, Tensor]:
+        """Features as they come (ESPnet's interface)."""
+        return {"feats": feats} if feats_lengths is None else {"feats": feats, "feats_lengths": feats_lengths}
+
+    def _row_counts(self, feats: Tensor) -> list[int]:
+        if self.equal_rows:
+            return [feats.size(0)] * torch.distributed.get_world_size()
+        return row_counts(feats.size(0), feats.device)
+
+    def _loss_target(self, task: Task, target: Tensor) -> Tensor:
+        head = self.heads[task.name]
+        if not isinstance(head, RegressionHead):
+            return target
+        target = _at_least_float32(target)
+        return head.standardise(target) if task.normalise else target
+
+    def _gather_outputs(self, outputs: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+        """One collective for all tasks."""
+        names = list(outputs)
+        widths = [outputs[name].size(1) for name in names]
+        rows = gather_rows(torch.cat([_at_least_float32(outputs[name]) for name in names], dim=1), counts)
+        return dict(zip(names, rows.split(widths, dim=1), strict=True))
+
+    def _gather_targets(self, targets: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+        """One collective for all tasks; float64 holds class numbers and float targets exactly."""
+        columns = [targets[task.name].double().reshape(-1, task.n_targets) for task in self.spec]
+        rows = gather_rows(torch.cat(columns, dim=1), counts)
+        parts = rows.split([task.n_targets for task in self.spec], dim=1)
+        return {
+            task.name: part.squeeze(1).long() if task.is_classification else part.to(targets[task.name].dtype)
+            for task, part in zip(self.spec, parts, strict=True)
+        }
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
