@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Sourced after a script has declared its options:
+#
+#   options="stage stop_stage ngpu"        # the names; nothing else is an option
+#   stage=1; stop_stage=10; ngpu=0         # their defaults
+#   help_message="Usage: $0 [options]"     # printed by --help, above the options with their defaults
+#   . utils/parse_options.sh
+#
+# --name value and --name=value, dashes or underscores in names; where the default is true or false, so is the value.
+# --config FILE holds lines `name=value`, read as data and never run; the command line wins over it, a later file over
+# an earlier one. What is no option stays in "$@", in order; -- ends the options. An error is one line and exit 1.
+# A value may start with -- unless it is itself the name of an option (then write --name=VALUE).
+
+_po_error() {
+    printf '%s: error: %s\n' "${0##*/}" "$1" >&2
+    exit 1
+}
+
+# Levenshtein distance of two names.
+_po_distance() {
+    local a=$1 b=$2 i j cost best
+    local -a previous row
+    for ((j = 0; j <= ${#b}; j++)); do previous[j]=${j}; done
+    for ((i = 1; i <= ${#a}; i++)); do
+        row=("${i}")
+        for ((j = 1; j <= ${#b}; j++)); do
+            cost=1
+            if [ "${a:i-1:1}" = "${b:j-1:1}" ]; then cost=0; fi
+            best=$((previous[j - 1] + cost))
+            if ((previous[j] + 1 < best)); then best=$((previous[j] + 1)); fi
+            if ((row[j - 1] + 1 < best)); then best=$((row[j - 1] + 1)); fi
+            row[j]=${best}
+        done
+        previous=("${row[@]}")
+    done
+    echo "${previous[${#b}]}"
+}
+
+# The declared names nearest to $1, for the message about an unknown option.
+_po_closest() {
+    local name distance best=99 found=""
+    for name in ${options} config help; do
+        distance=$(_po_distance "$1" "${name}")
+        if [[ ${name} == *"$1"* || $1 == *"${name}"* ]]; then distance=1; fi
+        if ((distance < best)); then
+            best=${distance}
+            found="--${name}"
+        elif ((distance == best)); then
+            found+=", --${name}"
+        fi
+    done
+    if ((best <= 1 + ${#1} / 3)); then
+        echo "did you mean ${found}?"
+    else
+        echo "--help lists the options"
+    fi
+}
+
+_po_declared() {
+    [[ " ${options} " == *" $1 "* ]]
+}
+
+# _po_set WHERE NAME VALUE: check and assign.
+_po_set() {
+    local where=$1 name=$2 value=$3
+    if ! _po_declared "${name}"; then
+        _po_error "${where}: unknown option; $(_po_closest "${name}")"
+    fi
+    if [[ ${_po_booleans} == *" ${name} "* && ${value} != true && ${value} != false ]]; then
+        _po_error "${where}: the value is true or false, not '${value}'"
+    fi
+    printf -v "${name}" '%s' "${value}"
+}
+
+_po_read_config() {
+    local file=$1 line name value number=0
+    if [ ! -f "${file}" ]; then _po_error "--config ${file}: no such file"; fi
+    while IFS= read -r line || [ -n "${line}" ]; do
+        number=$((number + 1))
+        line=${line%$'\r'}
+        line=${line#"${line%%[![:space:]]*}"}
+        line=${line%"${line##*[![:space:]]}"}
+        if [[ -z ${line} || ${line} == \#* ]]; then continue; fi
+        if [[ ! ${line} =~ ^([A-Za-z_][A-Za-z0-9_-]*)=(.*)$ ]]; then
+            _po_error "${file}:${number}: a line is name=value, not '${line}'"
+        fi
+        name=${BASH_REMATCH[1]//-/_}
+        value=${BASH_REMATCH[2]}
+        if [[ ${value} =~ ^\"(.*)\"$ || ${value} =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+        _po_set "${file}:${number}: ${name}" "${name}" "${value}"
+    done <"${file}"
+}
+
+_po_help() {
+    local name
+    printf '%s\n\nOptions, with their defaults:\n' "${help_message:-Usage: $0 [options]}"
+    for name in ${options}; do
+        printf '  --%-24s (%s)\n' "${name}" "${!name}"
+    done
+    printf '  --%-24s lines name=value; the command line wins over it\n  --%s\n' "config FILE" "help"
+    exit 0
+}
+
+# Whether the declaration itself is sound, and which options are true or false.
+_po_check_declaration() {
+    local name
+    _po_booleans=" "
+    for name in ${options}; do
+        if [[ ! ${name} =~ ^[A-Za-z_][A-Za-z0-9_]*$ || ${name} == config || ${name} == help ]]; then
+            _po_error "options: '${name}' cannot be the name of an option"
+        fi
+        if [ -z "${!name+set}" ]; then _po_error "options: ${name} is declared but has no default"; fi
+        if [[ ${!name} == true || ${!name} == false ]]; then _po_booleans+="${name} "; fi
+    done
+}
+
+# Fills _po_names and _po_values (options), _po_configs (files) and _po_rest (positionals) from the arguments.
+_po_split() {
+    local name value next
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --) shift; _po_rest+=("$@"); return ;;
+            --help | -h) _po_help ;;
+            --*) ;;
+            *) _po_rest+=("$1"); shift; continue ;;
+        esac
+        name=${1#--}
+        name=${name%%=*}
+        name=${name//-/_}
+        if [[ ${name} != config ]] && ! _po_declared "${name}"; then
+            _po_error "${1%%=*}: unknown option; $(_po_closest "${name}")"
+        fi
+        if [[ $1 == *=* ]]; then
+            value=${1#*=}
+        else
+            if [ $# -lt 2 ]; then _po_error "$1: the option needs a value"; fi
+            next=${2%%=*}
+            next=${next#--}
+            next=${next//-/_}
+            if [[ $2 == --* ]] && { [[ ${next} == config || ${next} == help ]] || _po_declared "${next}"; }; then
+                _po_error "$1: the option needs a value, but the option $2 follows"
+            fi
+            value=$2
+            shift
+        fi
+        shift
+        if [[ ${name} == config ]]; then
+            _po_configs+=("${value}")
+        else
+            _po_names+=("${name}")
+            _po_values+=("${value}")
+        fi
+    done
+}
+
+_po_names=()
+_po_values=()
+_po_configs=()
+_po_rest=()
+options="${options-}"
+options="${options//[[:space:]]/ }"
+_po_check_declaration
+_po_split "$@"
+for _po_item in ${_po_configs[@]+"${_po_configs[@]}"}; do
+    _po_read_config "${_po_item}"
+done
+for _po_item in ${_po_names[@]+"${!_po_names[@]}"}; do
+    _po_set "--${_po_names[_po_item]}" "${_po_names[_po_item]}" "${_po_values[_po_item]}"
+done
+set -- ${_po_rest[@]+"${_po_rest[@]}"}
+unset _po_names _po_values _po_configs _po_rest _po_booleans _po_item
+unset -f _po_error _po_distance _po_closest _po_declared _po_set _po_read_config _po_help _po_check_declaration _po_split
