@@ -63,5 +63,7 @@ def _parse_values(text: str, task: Task, where: str) -> list[float]:
     low, high = task.range or (-np.inf, np.inf)
     for value in values:
         if np.isinf(value) or not (np.isnan(value) or low <= value <= high):
-            raise UserError(f"{where}: {value:g} is outside [{low:g}, {high:g}], the range of {task.name!r} (tasks.yaml)")
+            raise UserError(
+                f"{where}: {value:g} is not in [{low:g}, {high:g}], the range of {task.name!r} (tasks.yaml)"
+            )
     return values
