@@ -1,0 +1,114 @@
+"""Build a model from a configuration, and load a trained one; free of the training side's imports."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.encoder import ENCODERS
+from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
+from espnet2_ext.mtl.normalize import NORMALIZERS
+from espnet2_ext.mtl.task_spec import Task, TaskSpec, task_spec_from_dict
+from espnet2_ext.mtl.weighting import build_weighting
+from espnet2_ext.train.checkpoint import load, load_state
+
+
+def build_model(
+    config: Mapping[str, Any], task_stats: Mapping[str, Any] | None = None, feature_stats: str | Path | None = None
+) -> ESPnetMTLModel:
+    """Build the model.
+
+    Args:
+        config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
+            weighting, weighting_conf, head_conf, channels_last, compile_encoder.
+        task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
+            weights will be loaded, which carry what follows from them.
+        feature_stats: `feats_stats.npz`; None likewise.
+
+    Raises:
+        UserError: A name or an option is unknown or impossible.
+    """
+    spec = task_spec_from_dict(config["task_spec"])
+    resolved = TaskSpec(tuple(_resolve_class_weights(task, task_stats) for task in spec), spec.score)
+    exits = [task.exit for task in spec]
+    encoder_conf = dict(config["encoder_conf"])
+    encoder = _build("encoder", ENCODERS, config["encoder"], config["input_size"], exits, **encoder_conf)
+    normalize = None
+    if config["normalize"] is not None:
+        conf = dict(config["normalize_conf"])
+        if config["normalize"] == "global_mvn":
+            conf["stats_file"] = feature_stats
+        normalize = _build("normalize", NORMALIZERS, config["normalize"], config["input_size"], **conf)
+    weighting = build_weighting(config["weighting"], spec.names, **config["weighting_conf"])
+    model = checked(
+        "head_conf", ESPnetMTLModel, resolved, encoder, weighting, normalize, **config["head_conf"],
+        channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
+    )  # fmt: skip
+    for task in spec:
+        if task.normalise and task_stats is not None:
+            model.heads[task.name].target_mean.copy_(torch.tensor(task_stats[task.name]["mean"]))
+            model.heads[task.name].target_std.copy_(torch.tensor(task_stats[task.name]["std"]))
+    return model
+
+
+def load_trained(
+    config_file: str | Path, model_file: str | Path, device: str = "cpu"
+) -> tuple[ESPnetMTLModel, dict[str, Any]]:
+    """Load a trained model: weights only, strictly.
+
+    Returns:
+        The model in evaluation mode, and its configuration.
+
+    Raises:
+        UserError: A file is missing or torn, or the weights do not fit the configuration.
+    """
+    config = load_config(config_file)
+    model = build_model({**config, "compile_encoder": False})
+    if not Path(model_file).exists():
+        raise UserError(f"{model_file}: no such model; run stage 6")
+    load_state(model, load(Path(model_file)), model_file)
+    return model.to(device).eval(), config
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read `config.yaml` of an experiment.
+
+    Raises:
+        UserError: It is missing, or is not the configuration of a multi-task model.
+    """
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict) or not config.get("task_spec"):
+        raise UserError(f"{path}: not the configuration of a multi-task model (no task_spec)")
+    return config
+
+
+def checked(what: str, build: Callable[..., Any], *args: Any, **conf: Any) -> Any:
+    """Call a constructor; wrong options become a UserError that names `what`."""
+    try:
+        return build(*args, **conf)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what}: {error}") from error
+
+
+def _build(what: str, classes: Mapping[str, type], name: str, *args: Any, **conf: Any) -> torch.nn.Module:
+    if name not in classes:
+        raise UserError(f"--{what} {name}: choose among {', '.join(classes)}")
+    return checked(f"{what}_conf", classes[name], *args, **conf)
+
+
+def _resolve_class_weights(task: Task, stats: Mapping[str, Any] | None) -> Task:
+    """`class_weights: balanced` is n / (C n_c), as in scikit-learn; a class without a training label gets weight 1."""
+    if task.loss_conf.get("class_weights") != "balanced":
+        return task
+    weights = [1.0] * len(task.classes)
+    if stats is not None:
+        counts = [stats[task.name]["counts"][name] for name in task.classes]
+        weights = [sum(counts) / (len(counts) * count) if count else 1.0 for count in counts]
+    return dataclasses.replace(task, loss_conf={**task.loss_conf, "class_weights": weights})

@@ -1,0 +1,201 @@
+"""The ESPnet2 task: command line, and wiring of the parts. Nothing else."""
+
+import argparse
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.train.class_choices import ClassChoices
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
+
+from espnet2_ext.data.check_tasks import load_task_stats
+from espnet2_ext.data.crop import Crop
+from espnet2_ext.data.dataset import MTLDataset, keep_batch
+from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
+from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.build import build_model, checked
+from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
+from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
+from espnet2_ext.mtl.gather import is_distributed
+from espnet2_ext.mtl.metric.corpus import metric_names
+from espnet2_ext.mtl.normalize import NORMALIZERS
+from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
+from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
+from espnet2_ext.train.iter_factory import MTLIterFactory
+from espnet2_ext.train.mtl_trainer import MTLTrainer
+from espnet2_ext.train.optimise import parameter_groups
+
+encoder_choices = ClassChoices("encoder", ENCODERS, type_check=AbsEncoder, default="multi_exit_cnn")
+normalize_choices = ClassChoices("normalize", NORMALIZERS, type_check=torch.nn.Module, default="global_mvn", optional=True)
+weighting_choices = ClassChoices("weighting", WEIGHTINGS, type_check=AbsWeighting, default="equal")
+
+# ESPnet's options that this task has no use for; giving one is an error, not a silence.
+_REFUSED = (
+    "collect_stats", "train_data_path_and_name_and_type", "valid_data_path_and_name_and_type", "train_shape_file",
+    "valid_shape_file", "multiple_iterator", "sharded_ddp", "use_deepspeed", "use_adapter", "grad_noise",
+    "no_forward_run", "create_graph_in_tensorboard", "num_iters_per_epoch", "shuffle_within_batch", "drop_last_iter",
+    "exclude_weight_decay", "nbest_averaging_interval", "ddp_comm_hook", "use_lora", "batch_bins", "batch_type",
+    "fold_length", "sort_in_batch", "sort_batch", "valid_batch_type", "valid_batch_bins", "wandb_model_log_interval",
+)  # fmt: skip
+
+
+class MTLTask(AbsTask):
+    """Multi-task learning from dumped features and label files."""
+
+    num_optimizers = 1
+    class_choices_list = [encoder_choices, normalize_choices, weighting_choices]
+    trainer = MTLTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Declare the task's options and its defaults for ESPnet's."""
+        group = parser.add_argument_group(description="Task related")
+        add = group.add_argument
+        add("--task_config", type=str_or_none, default=None, help="tasks.yaml (required)")
+        add("--tasks", type=str, nargs="*", default=[], help="train these tasks only; none given: all of tasks.yaml")
+        add("--task_exits", action=NestedDictAction, default={}, help="encoder exits by task, before tasks.yaml's")
+        add("--task_spec", action=NestedDictAction, default={}, help="the resolved tasks, kept in config.yaml")
+        add("--task_stats", type=str_or_none, default=None, help="task statistics of the training set (stage 4)")
+        add("--feature_stats", type=str_or_none, default=None, help="feats_stats.npz of the training set (stage 5)")
+        add("--train_dir", type=str_or_none, default=None, help="dump directory of the training set (required)")
+        add("--valid_dir", type=str_or_none, default=None, help="dump directory of the validation set (required)")
+        add("--input_size", type=int_or_none, default=None, help="width of the features; found in the arks")
+        add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
+        add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
+        add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
+        add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")
+        add("--channels_last", type=str2bool, default=True, help="channels-last memory format in convolutions")
+        add("--compile_encoder", type=str2bool, default=False, help="torch.compile the encoder")
+        add("--amp_dtype", choices=("bfloat16", "float16"), default="bfloat16", help="number format of --use_amp")
+        for choices in cls.class_choices_list:
+            choices.add_arguments(group)
+        cls._refused_defaults = {name: parser.get_default(name) for name in _REFUSED}
+        score = ("valid", "score", "max")
+        parser.set_defaults(
+            iterator_type="task", optim="adamw", num_workers=0, num_att_plot=0, resume=True, use_matplotlib=False,
+            best_model_criterion=[score], early_stopping_criterion=score, val_scheduler_criterion=score[:2],
+            multiprocessing_distributed=False,
+        )  # fmt: skip
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable:  # noqa: ARG003 (ESPnet's interface)
+        """The data set makes whole batches."""
+        return keep_batch
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> None:  # noqa: ARG003
+        """Features are ready."""
+        return
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:  # noqa: ARG003
+        """Inputs of the model; the targets are the tasks of tasks.yaml."""
+        return ("feats",)
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:  # noqa: ARG003
+        """Targets may be missing."""
+        return ()
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetMTLModel:
+        """Check the options and build the model for training; resolves task_spec and input_size in `args`."""
+        cls.check_options(args)
+        spec = cls.resolve_tasks(args)
+        args.task_spec = spec.to_dict()
+        cls.check_criteria(args, spec)
+        if args.input_size is None:
+            args.input_size = _dataset(args, "train").feature_size
+        stats = load_task_stats(args.task_stats, spec) if args.task_stats is not None else None
+        missing = [task.name for task in spec if task.normalise] if stats is None else []
+        if missing:
+            raise UserError(f"--task_stats is missing: {missing[0]!r} is normalised in tasks.yaml; run stage 4")
+        if args.normalize == "global_mvn" and args.feature_stats is None:
+            raise UserError("--feature_stats is missing: --normalize global_mvn needs it; run stage 5")
+        return build_model(vars(args), stats, args.feature_stats)
+
+    @classmethod
+    def resolve_tasks(cls, args: argparse.Namespace) -> TaskSpec:
+        """Read tasks.yaml, keep --tasks, set --task_exits."""
+        spec = load_task_spec(args.task_config)
+        return (spec.subset(args.tasks) if args.tasks else spec).with_exits(
+            {k: v for k, v in args.task_exits.items() if not args.tasks or k in args.tasks}
+        )
+
+    @classmethod
+    def check_options(cls, args: argparse.Namespace) -> None:
+        """Refuse missing options, and ESPnet's options that would do nothing here.
+
+        Raises:
+            UserError: One is missing or refused.
+        """
+        for name in ("task_config", "train_dir", "valid_dir"):
+            if getattr(args, name) is None:
+                raise UserError(f"--{name} is required")
+        for name, default in cls._refused_defaults.items():
+            if hasattr(args, name) and getattr(args, name) != default:
+                raise UserError(f"--{name} is not for the multi-task task; see its --help for what is")
+
+    @classmethod
+    def check_criteria(cls, args: argparse.Namespace, spec: TaskSpec) -> None:
+        """Refuse criteria that no epoch will report: ESPnet would delete all models but the last.
+
+        Raises:
+            UserError: A name is unknown, or is the weighted sum of losses.
+        """
+        known = ["score", *metric_names(spec), *(f"loss_{name}" for name in spec.names)]
+        criteria = [*args.best_model_criterion, args.early_stopping_criterion, args.val_scheduler_criterion]
+        for phase, name, *_ in criteria:
+            if phase != "valid" or name not in known:
+                raise UserError(f"criterion {phase},{name}: phase is valid and the name one of {', '.join(known)}")
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTLModel) -> list[torch.optim.Optimizer]:
+        """One optimiser with groups for the encoder, the heads and the weighting."""
+        weighting = list(model.weighting.parameters())
+        network = [(n, p) for n, p in model.named_parameters() if not n.startswith("weighting.")]
+        groups = parameter_groups(network, weighting, args.encoder_lr, args.weighting_lr)
+        optim_class, conf = optim_classes[args.optim], dict(args.optim_conf)
+        if args.ngpu > 0 and optim_class in (torch.optim.Adam, torch.optim.AdamW):
+            conf.setdefault("fused", True)
+        return [checked("optim_conf", optim_class, groups, **conf)]
+
+    @classmethod
+    def build_iter_options(cls, args: argparse.Namespace, distributed_option: Any, mode: str) -> None:  # noqa: ARG003
+        """ESPnet's iterator options are not used; see build_task_iter_factory."""
+        return
+
+    @classmethod
+    def build_task_iter_factory(cls, args: argparse.Namespace, iter_options: None, mode: str) -> MTLIterFactory:  # noqa: ARG003
+        """Batches of one fixed size, shuffled by utterance (train); every utterance once (valid)."""
+        rank, ranks = (dist.get_rank(), dist.get_world_size()) if is_distributed() else (0, 1)
+        dataset = _dataset(args, mode)
+        if mode == "train":
+            sampler = EpochBatchSampler(len(dataset), args.batch_size, args.seed, rank, ranks)
+        else:
+            sampler = SequentialBatchSampler(len(dataset), args.valid_batch_size or args.batch_size, rank, ranks)
+        logging.info(f"[{mode}] {len(dataset)} utterances, {len(sampler)} batches on each of {ranks} ranks")
+        return MTLIterFactory(dataset, sampler, args.num_workers, pin_memory=args.ngpu > 0)
+
+
+def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset:
+    spec = task_spec_from_dict(args.task_spec)
+    directory = args.train_dir if mode == "train" else args.valid_dir
+    return MTLDataset(directory, spec, checked("crop_conf", Crop, **args.crop_conf), train=mode == "train")
+
+
+def set_launcher_options(args: list[str]) -> list[str]:
+    """Under torchrun, add what ESPnet must be told: one process a device, and the backend."""
+    if "LOCAL_RANK" not in os.environ:
+        return args
+    backend = "nccl" if torch.cuda.is_available() and _option(args, "--ngpu") not in (None, "0") else "gloo"
+    return [*args, "--multiprocessing_distributed", "false", "--dist_backend", backend]
+
+
+def _option(args: list[str], name: str) -> str | None:
+    return args[args.index(name) + 1] if name in args[:-1] else None
