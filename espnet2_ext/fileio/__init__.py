@@ -1,0 +1,1 @@
+"""Files: atomic writing, Kaldi tables, Kaldi archives and audio."""
