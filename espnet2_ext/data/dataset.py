@@ -45,6 +45,11 @@ class MTLDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.utts)
 
+    @property
+    def feature_size(self) -> int:
+        """Width D of the features."""
+        return self.reader.shape(self.utts[0])[1]
+
     def __getitems__(self, items: Sequence[Item]) -> Batch:
         """Make one batch.
 

@@ -104,7 +104,7 @@ class ESPnetMTLModel(AbsESPnetModel):
     def task_losses(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Return each task's unweighted loss (a mean over its labelled dimensions) and which tasks have a label (K,)."""
+        """Each task's unweighted loss (mean over its labelled dimensions), and which tasks have a label (K,)."""
         losses, present = {}, []
         for task in self.spec:
             target = targets[task.name]

@@ -14,6 +14,7 @@ from espnet2.train.trainer import Trainer, TrainerOptions
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
+from espnet2_ext.train.environment import write_environment
 from espnet2_ext.train.evaluate import evaluate_model
 from espnet2_ext.train.run_state import RunState
 from espnet2_ext.train.sync_batch_norm import synchronise_batch_norm
@@ -79,6 +80,9 @@ class MTLTrainer(Trainer):
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
         if options.resume:
             state.resume()
+        if main:
+            count = sum(p.numel() for p in model.parameters())
+            write_environment(state.directory / "env.yaml", n_parameters=count)
         wrapped = cls.wrap(model, options, distributed_option.distributed)
         writers = cls.open_writers(options) if main and options.use_tensorboard else (None, None)
         first = state.reporter.get_epoch() + 1

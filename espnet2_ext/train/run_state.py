@@ -1,5 +1,6 @@
 """All that a training run carries from epoch to epoch, and its files."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.train import checkpoint
@@ -73,6 +75,8 @@ class RunState:
             "reporter": self.reporter.state_dict(),
         }
         checkpoint.save_checkpoint(self.directory, state)
+        with atomic_path(self.directory / "history.json") as temporary:
+            temporary.write_text(json.dumps(state["reporter"]["stats"]), encoding="utf-8")
         self.link_best()
         self._remove_old(epoch)
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Trains, predicts and scores every configuration with every seed, and prints them as one table.
+# A cell that has finished is not run again. Options behind -- go to mtl.sh.
+set -euo pipefail
+
+rows=                # rows of the table: "LABEL=CONFIG[,CONFIG...] ..."; several configurations: single tasks of one row
+seeds="1"            # seeds
+jobs=1               # cells that run at the same time (on GPUs: one cell a GPU)
+table_set=dev        # set that the table is of
+title=Results        # heading of the table
+table_opts=          # further options for the table, e.g. "--paper conf/paper.yaml --against EW"
+out=exp/RESULTS.md   # the table
+options="rows seeds jobs table_set title table_opts out"
+help_message="Usage: $0 [options] [-- options of mtl.sh]"
+
+. ./path.sh
+. "${MAIN_ROOT}/utils/log.sh"
+. "${MAIN_ROOT}/utils/parse_options.sh"
+. ./cmd.sh
+require_arg rows seeds
+
+./mtl.sh "$@" --stage 1 --stop_stage 5
+
+# One line a cell: configuration and seed.
+cells=()
+table_rows=()
+for row in ${rows}; do
+    pattern=
+    IFS=, read -ra configs <<< "${row#*=}"
+    for config in "${configs[@]}"; do
+        for seed in ${seeds}; do
+            cells+=("--mtl_config ${config} --seed ${seed}")
+            pattern+=,exp/$(basename "${config}" .yaml)_seed${seed}
+        done
+    done
+    table_rows+=("${row%%=*}=${pattern#,}")
+done
+log "${#cells[@]} cells, ${jobs} at a time"
+
+if [ "${jobs}" -eq 1 ]; then
+    for cell in "${cells[@]}"; do
+        # shellcheck disable=SC2086 # options
+        ./mtl.sh "$@" ${cell} --stage 6 --stop_stage 8
+    done
+else
+    mkdir -p exp/grid
+    for i in "${!cells[@]}"; do
+        echo "./mtl.sh ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
+    done
+    # shellcheck disable=SC2086 # a command and options
+    ${train_cmd} --max-jobs-run "${jobs}" "JOB=1:${#cells[@]}" exp/grid/cell.JOB.log bash exp/grid/cell.JOB.sh
+fi
+
+# shellcheck disable=SC2086 # options
+python3 -m espnet2_ext.bin.mtl_table --rows "${table_rows[*]}" --set "${table_set}" --title "${title}" ${table_opts} \
+    --out "${out}"
+log "the table is in $(pwd)/${out}; finished after $(elapsed)"

@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# The stages of every recipe; a recipe's run.sh sets its variables and calls this from its own directory.
+#
+# stage  | what                               | writes
+# 1      | data preparation, validation       | data/<set>
+# 2      | features into arks                 | dump/<feature>/org/<set>
+# 3      | filter by length, statistics       | dump/<feature>/<set>
+# 4      | tasks.yaml against the data        | exp/stats_<feature>/task_stats.yaml
+# 5      | mean and variance of the features  | exp/stats_<feature>/feats_stats.npz
+# 6      | training                           | exp/<tag>
+# 7      | inference                          | exp/<tag>/predict_<set>/predictions.jsonl
+# 8      | scoring                            | exp/<tag>/predict_<set>/score.json
+# 9      | report                             | exp/<tag>/report
+# 10     | packing                            | exp/<tag>/<tag>.zip
+#
+# A stage whose options and inputs have not changed since it finished does nothing.
+set -euo pipefail
+
+# General
+stage=1              # first stage
+stop_stage=10        # last stage
+nj=4                 # parallel jobs of feature extraction
+ngpu=0               # GPUs on each node
+nproc=1              # processes for training on CPUs (gloo); the batch stays the global batch
+num_nodes=1          # nodes; start the same command on each, with rdzv_endpoint
+rdzv_endpoint=       # host:port of one of the nodes
+train_threads=0      # threads of each training process; 0: the cores divided by nproc
+# Data
+train_set=train      # training set
+valid_set=dev        # selects models
+test_sets="dev test" # sets that are predicted and scored
+local_data_opts=     # options for local/data.sh
+allow_speaker_overlap=false # whether a speaker may be in two sets
+tasks=conf/tasks.yaml       # the tasks
+# Features
+feature=conf/feature.yaml   # type and options of the features
+feature_tag=                # name of the features; default: the name in the file
+skip_broken=false    # whether wavs that cannot be read are left out
+min_frames=10        # shortest utterance, in frames
+max_frames=0         # longest utterance, in frames; 0: any
+# Training
+mtl_config=conf/train.yaml  # training configuration
+mtl_args=            # further options for training, e.g. "--max_epoch 3"
+seed=1               # seed of weights, order and crops
+tag=                 # name of the experiment; default: from configuration, arguments and seed
+# Use
+inference_model=valid.score.ave.pth # which model is used
+bootstrap=1000       # resamplings of the speakers for confidence intervals
+pack_opts=           # options for packing, e.g. "--onnx true"
+
+options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets
+    local_data_opts allow_speaker_overlap tasks feature feature_tag skip_broken min_frames max_frames mtl_config mtl_args
+    seed tag inference_model bootstrap pack_opts"
+help_message="Usage: $0 [options]"
+
+. ./path.sh
+. "${MAIN_ROOT}/utils/log.sh"
+. "${MAIN_ROOT}/utils/parse_options.sh"
+. ./cmd.sh
+[ $# -eq 0 ] || die "unknown argument '$1'; see --help"
+
+read -ra scored_sets <<< "${test_sets}"
+mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${scored_sets[@]}" | awk '!seen[$0]++')
+require_file "${tasks}" "${feature}"
+if [ -z "${feature_tag}" ]; then
+    feature_tag=$(sed -n 's/^name: *//p' "${feature}")
+    [ -n "${feature_tag}" ] || die "${feature}: has no line 'name: <feature>'"
+fi
+if [ -z "${tag}" ]; then
+    tag=$(basename "${mtl_config}" .yaml)${mtl_args:+_$(tr -cs 'A-Za-z0-9.\n' '_' <<< "${mtl_args#--}")}_seed${seed}
+fi
+dump=dump/${feature_tag}
+stats=exp/stats_${feature_tag}
+exp=exp/${tag}
+
+# run_stage NUMBER OPTIONS "INPUTS" "OUTPUTS" FUNCTION: call the function unless it has finished with the same
+# options and inputs; remember it when it has.
+run_stage() {
+    local number=$1 marker from to state
+    marker=.stages/${5}_$(tr -c 'A-Za-z0-9\n' '_' <<< "${4%% *}")
+    read -ra from <<< "$3"
+    read -ra to <<< "$4"
+    state=(--marker "${marker}" --options "$2" --inputs "${from[@]}" --outputs "${to[@]}")
+    if stage_done.py check "${state[@]}" 2> /dev/null; then
+        log "stage ${number}: ${to[0]} is up to date"
+        return
+    fi
+    log "stage ${number}: ${5//_/ }: ${to[0]}"
+    "$5"
+    stage_done.py write "${state[@]}"
+}
+
+prepare_data() {
+    local set
+    # shellcheck disable=SC2086 # options
+    local/data.sh ${local_data_opts}
+    for set in "${all_sets[@]}"; do
+        validate_data_dir.sh --no-feats --tasks "${tasks}" "data/${set}"
+    done
+}
+
+make_features() {
+    make_ark_feats.sh --nj "${nj}" --cmd "${feats_cmd}" --feature "${feature}" --skip_broken "${skip_broken}" \
+        "data/${set}" "exp/make_${feature_tag}/${set}" "${dump}/org/${set}"
+}
+
+filter_utterances() {
+    python3 -m espnet2_ext.bin.filter_dump --min-frames "${min_frames}" --max-frames "${max_frames}" \
+        "${dump}/org/${set}" "${dump}/${set}"
+}
+
+check_tasks() {
+    local set others=()
+    for set in "${all_sets[@]}"; do
+        [ "${set}" = "${train_set}" ] || others+=("${dump}/${set}")
+    done
+    mkdir -p "${stats}"
+    python3 -m espnet2_ext.bin.check_tasks --tasks "${tasks}" --train "${dump}/${train_set}" \
+        --others "${others[@]}" --allow-speaker-overlap "${allow_speaker_overlap}" --out "${stats}/task_stats.yaml"
+}
+
+collect_stats() {
+    python3 -m espnet2_ext.bin.collect_stats --scp "${dump}/${train_set}/feats.scp" --out "${stats}/feats_stats.npz"
+}
+
+# The command that starts training processes: python, or torchrun for several.
+launcher() {
+    local processes=${nproc}
+    [ "${ngpu}" -eq 0 ] || processes=${ngpu}
+    if [ "${processes}" -eq 1 ] && [ "${num_nodes}" -eq 1 ]; then
+        echo "python3"
+    elif [ "${num_nodes}" -eq 1 ]; then
+        echo "torchrun --standalone --nproc_per_node ${processes}"
+    else
+        [ -n "${rdzv_endpoint}" ] || die "--num_nodes ${num_nodes} needs --rdzv_endpoint HOST:PORT"
+        echo "torchrun --nnodes ${num_nodes} --nproc_per_node ${processes} --rdzv_backend c10d" \
+            "--rdzv_id ${tag} --rdzv_endpoint ${rdzv_endpoint}"
+    fi
+}
+
+train() {
+    local launch threads=${train_threads} gpus=0
+    launch=$(launcher)
+    [ "${threads}" -gt 0 ] || threads=$(max 1 $(($(nproc) / nproc)))
+    [ "${ngpu}" -eq 0 ] || gpus=1
+    log "training log: ${exp}/train.log"
+    # shellcheck disable=SC2086 # a command and options
+    OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${exp}/train.log" \
+        ${launch} -m espnet2_ext.bin.mtl_train --config "${exp}/train.yaml" --task_config "${tasks}" \
+        --train_dir "${dump}/${train_set}" --valid_dir "${dump}/${valid_set}" \
+        --task_stats "${stats}/task_stats.yaml" --feature_stats "${stats}/feats_stats.npz" \
+        --output_dir "${exp}" --seed "${seed}" --ngpu "${gpus}" ${mtl_args}
+    cp "${dump}/${train_set}/feature.yaml" "${exp}/feature.yaml"
+}
+
+predict() {
+    local gpu=0 device=cpu
+    [ "${ngpu}" -eq 0 ] || { gpu=1 && device=cuda; }
+    OMP_NUM_THREADS=$(nproc) ${decode_cmd} --gpu "${gpu}" "${exp}/predict_${set}/predict.log" \
+        python3 -m espnet2_ext.bin.mtl_predict --model "${exp}" --weights "${inference_model}" --device "${device}" \
+        --dump "${dump}/${set}" --out "${exp}/predict_${set}/predictions.jsonl"
+}
+
+score() {
+    python3 -m espnet2_ext.bin.mtl_score --predictions "${exp}/predict_${set}/predictions.jsonl" \
+        --data "${dump}/${set}" --tasks "${exp}/config.yaml" --bootstrap "${bootstrap}" \
+        --out "${exp}/predict_${set}/score.json"
+}
+
+report() {
+    python3 -m espnet2_ext.bin.mtl_report --exp "${exp}" --sets "${test_sets}" --dump "${dump}" \
+        --audio-wav-scp "data/${valid_set}/wav.scp" --out "${exp}/report"
+}
+
+pack() {
+    # shellcheck disable=SC2086 # options
+    python3 -m espnet2_ext.bin.mtl_pack pack --model "${exp}" --weights "${inference_model}" ${pack_opts} \
+        --out "${exp}/${tag}.zip"
+}
+
+if stage_enabled 1; then
+    run_stage 1 "opts=${local_data_opts}" "local ${tasks}" "$(printf 'data/%s/wav.scp ' "${all_sets[@]}")" prepare_data
+fi
+
+if stage_enabled 2; then
+    for set in "${all_sets[@]}"; do
+        run_stage 2 "skip_broken=${skip_broken}" "data/${set} ${feature}" "${dump}/org/${set}/feats.scp" make_features
+    done
+fi
+
+if stage_enabled 3; then
+    for set in "${all_sets[@]}"; do
+        run_stage 3 "min=${min_frames} max=${max_frames}" "${dump}/org/${set}" "${dump}/${set}/feats.scp" \
+            filter_utterances
+    done
+fi
+
+if stage_enabled 4; then
+    run_stage 4 "overlap=${allow_speaker_overlap}" "${tasks} $(printf "${dump}/%s " "${all_sets[@]}")" \
+        "${stats}/task_stats.yaml" check_tasks
+fi
+
+if stage_enabled 5; then
+    run_stage 5 "" "${dump}/${train_set}/feats.scp" "${stats}/feats_stats.npz" collect_stats
+fi
+
+if stage_enabled 6; then
+    require_file "${mtl_config}" "${stats}/task_stats.yaml" "${stats}/feats_stats.npz"
+    mkdir -p "${exp}"
+    python3 -m espnet2_ext.bin.resolve_config "${mtl_config}" > "${exp}/train.yaml.new"
+    inputs="${exp}/train.yaml.new ${tasks} ${dump}/${train_set} ${dump}/${valid_set} ${stats}"
+    begun=(--marker "${exp}/.begun" --options "seed=${seed} ${mtl_args}")
+    # shellcheck disable=SC2086 # a list
+    if [ -e "${exp}/.begun" ] && ! stage_done.py check "${begun[@]}" --inputs ${inputs} 2> /dev/null; then
+        backup=${exp}.$(date -r "${exp}/.begun" +%Y%m%d-%H%M%S)
+        log "stage 6: configuration or data have changed; the earlier experiment is kept as ${backup}"
+        mv "${exp}" "${backup}"
+        mkdir -p "${exp}"
+        mv "${backup}/train.yaml.new" "${exp}/train.yaml.new"
+    fi
+    # shellcheck disable=SC2086 # a list
+    [ -e "${exp}/.begun" ] || stage_done.py write "${begun[@]}" --inputs ${inputs}
+    cp "${exp}/train.yaml.new" "${exp}/train.yaml"
+    run_stage 6 "seed=${seed} ${mtl_args}" "${inputs}" "${exp}/valid.score.ave.pth" train
+fi
+
+if stage_enabled 7; then
+    for set in "${scored_sets[@]}"; do
+        run_stage 7 "model=${inference_model}" "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set}" \
+            "${exp}/predict_${set}/predictions.jsonl" predict
+    done
+fi
+
+if stage_enabled 8; then
+    for set in "${scored_sets[@]}"; do
+        run_stage 8 "bootstrap=${bootstrap}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml ${dump}/${set}" \
+            "${exp}/predict_${set}/score.json" score
+    done
+fi
+
+if stage_enabled 9; then
+    run_stage 9 "sets=${test_sets}" "${exp}/history.json $(printf "${exp}/predict_%s " "${scored_sets[@]}")" \
+        "${exp}/report/report.html ${exp}/report/RESULTS.md" report
+fi
+
+if stage_enabled 10; then
+    run_stage 10 "model=${inference_model} ${pack_opts}" "${exp}/${inference_model} ${exp}/config.yaml ${exp}/feature.yaml" \
+        "${exp}/${tag}.zip" pack
+fi
+log "finished after $(elapsed)"

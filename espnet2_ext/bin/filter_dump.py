@@ -1,0 +1,57 @@
+"""Keep the utterances of usable length, with their tables, and print the set's statistics (stage 3)."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_ext.errors import UserError, run_cli
+from espnet2_ext.fileio.table import read_table, write_table
+
+
+def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> str:
+    """Copy the tables of a dump directory, utterances of `min_frames` to `max_frames` frames only (0: no limit).
+
+    Arks stay where they are. feats.scp is written last.
+
+    Returns:
+        One line about the set.
+
+    Raises:
+        UserError: No utterance is left.
+    """
+    frames = {utt: int(count) for utt, count in read_table(source / "utt2num_frames").items()}
+    kept = {utt for utt, n in frames.items() if n >= min_frames and (max_frames == 0 or n <= max_frames)}
+    if not kept:
+        raise UserError(f"{source}: no utterance has {min_frames} to {max_frames or 'any'} frames; see --min_frames")
+    out.mkdir(parents=True, exist_ok=True)
+    names = [p.name for p in source.iterdir() if p.name.startswith("utt2") or p.name == "wav.scp"]
+    for name in [*sorted(names), "feats.scp"]:
+        write_table(out / name, {utt: value for utt, value in read_table(source / name).items() if utt in kept})
+    stale = {p.name for p in out.iterdir() if p.name.startswith("utt2")} - set(names)
+    for name in stale:
+        (out / name).unlink()
+    config = (source / "feature.yaml").read_text(encoding="utf-8")
+    (out / "feature.yaml").write_text(config, encoding="utf-8")
+    counts = np.array([frames[utt] for utt in kept])
+    speakers = len({speaker for utt, speaker in read_table(source / "utt2spk").items() if utt in kept})
+    seconds = sum(float(v) for utt, v in read_table(source / "utt2dur").items() if utt in kept)
+    return (
+        f"{out}: {len(kept)} of {len(frames)} utterances, {speakers} speakers, {seconds / 60:.1f} minutes, "
+        f"frames {counts.min()} to {counts.max()}, median {np.median(counts):.0f}"
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="dump/<feature>/org/<set>")
+    parser.add_argument("out", type=Path, help="dump/<feature>/<set>")
+    parser.add_argument("--min-frames", type=int, default=1)
+    parser.add_argument("--max-frames", type=int, default=0, help="0: no limit")
+    args = parser.parse_args()
+    print(filter_dump(args.source, args.out, args.min_frames, args.max_frames))
+
+
+if __name__ == "__main__":
+    run_cli(main)
