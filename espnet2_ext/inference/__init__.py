@@ -1,0 +1,1 @@
+"""Use of trained models: predictions and their files."""
