@@ -28,8 +28,8 @@ def _predictions(n: int) -> dict[str, np.ndarray]:
 def test_values_read_back_to_the_bit_in_byte_order(tmp_path: Path) -> None:
     utts = [f"u{i}" for i in range(200)] + ["ü", "Z"]
     predictions = _predictions(len(utts))
-    write_records(tmp_path: Path / "p.jsonl", SPEC, utts, predictions)
-    got_utts, got = read_records(tmp_path: Path / "p.jsonl", SPEC)
+    write_records(tmp_path / "p.jsonl", SPEC, utts, predictions)
+    got_utts, got = read_records(tmp_path / "p.jsonl", SPEC)
     assert got_utts == sorted(utts, key=lambda utt: utt.encode())
     order = [utts.index(utt) for utt in got_utts]
     for name, array in predictions.items():
@@ -39,29 +39,29 @@ def test_values_read_back_to_the_bit_in_byte_order(tmp_path: Path) -> None:
 
 def test_line_is_plain_and_short(tmp_path: Path) -> None:
     predictions = {"emotion": np.float32([[0.1, 0.25]]), "country": np.float32([[0.2, 0.7, 0.1]])}
-    write_records(tmp_path: Path / "p.jsonl", SPEC, ["a"], predictions)
-    assert (tmp_path: Path / "p.jsonl").read_text() == (
+    write_records(tmp_path / "p.jsonl", SPEC, ["a"], predictions)
+    assert (tmp_path / "p.jsonl").read_text() == (
         '{"utt": "a", "emotion": {"Awe": 0.1, "Fear": 0.25}, '
         '"country": {"class": "Y", "probabilities": {"X": 0.2, "Y": 0.7, "Z": 0.1}}}\n'
     )
 
 
 def test_subset_of_tasks_reads_its_own(tmp_path: Path) -> None:
-    write_records(tmp_path: Path / "p.jsonl", SPEC, ["a", "b"], _predictions(2))
-    assert set(read_records(tmp_path: Path / "p.jsonl", SPEC.subset(["country"]))[1]) == {"country"}
+    write_records(tmp_path / "p.jsonl", SPEC, ["a", "b"], _predictions(2))
+    assert set(read_records(tmp_path / "p.jsonl", SPEC.subset(["country"]))[1]) == {"country"}
 
 
 def test_prediction_that_is_not_finite_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     predictions = _predictions(2)
     predictions["emotion"][1, 0] = np.nan
     with pytest.raises(UserError, match=r"b: the prediction of emotion is not finite"):
-        write_records(tmp_path: Path / "p.jsonl", SPEC, ["a", "b"], predictions)
-    assert list(tmp_path: Path.iterdir()) == []
+        write_records(tmp_path / "p.jsonl", SPEC, ["a", "b"], predictions)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_utterance_predicted_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="twice"):
-        write_records(tmp_path: Path / "p.jsonl", SPEC, ["a", "a"], _predictions(2))
+        write_records(tmp_path / "p.jsonl", SPEC, ["a", "a"], _predictions(2))
 
 
 GOOD = {"utt": "a", "emotion": {"Awe": 1.0, "Fear": 2.0},
@@ -90,12 +90,12 @@ GOOD = {"utt": "a", "emotion": {"Awe": 1.0, "Fear": 2.0},
     ],
 )
 def test_bad_file_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path: Path / "p.jsonl").write_text(text)
+    (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(UserError, match=message) as caught:
-        read_records(tmp_path: Path / "p.jsonl", SPEC)
+        read_records(tmp_path / "p.jsonl", SPEC)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_file_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="stage 7"):
-        read_records(tmp_path: Path / "p.jsonl", SPEC)
+        read_records(tmp_path / "p.jsonl", SPEC)
