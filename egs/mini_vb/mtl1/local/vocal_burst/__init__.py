@@ -1,0 +1,1 @@
+"""Source-filter synthesis of vocal bursts whose labels are true by construction."""

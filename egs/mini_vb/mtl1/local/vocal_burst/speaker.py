@@ -1,0 +1,65 @@
+"""Speakers: age sets pitch, length of the vocal tract, jitter and shimmer; country sets the vowels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+AGES: tuple[float, float] = (20.0, 40.0)
+"""Range of the speakers' ages, in years."""
+
+VOWELS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+    "Norland": ((310.0, 2300.0), (430.0, 2000.0)),
+    "Ostia": ((330.0, 750.0), (460.0, 950.0)),
+    "Sudria": ((860.0, 1250.0), (760.0, 1550.0)),
+    "Vestia": ((520.0, 1450.0), (600.0, 1800.0)),
+}
+"""By country (invented): first and second formant, in Hz, of its two vowels in a tract of neutral length."""
+
+COUNTRIES: tuple[str, ...] = tuple(VOWELS)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """What is constant in one speaker's voice.
+
+    Attributes:
+        name: speaker identifier, the prefix of the utterance identifiers.
+        split: train, dev or test.
+        age: in years, within AGES.
+        country: one of COUNTRIES.
+        pitch: neutral fundamental frequency in Hz; falls with age.
+        tract_scale: factor on all formant frequencies; falls with age (longer tract).
+        jitter: standard deviation of the relative period perturbation; grows with age.
+        shimmer: standard deviation of the relative amplitude perturbation; grows with age.
+        accent: factors on the first and second formant, the speaker's own way of saying the country's vowels.
+    """
+
+    name: str
+    split: str
+    age: float
+    country: str
+    pitch: float
+    tract_scale: float
+    jitter: float
+    shimmer: float
+    accent: tuple[float, float]
+
+
+def sample_speaker(rng: np.random.Generator, name: str, split: str, age: float, country: str) -> Speaker:
+    """Draw a voice for an age and a country.
+
+    The individual scatter keeps age from being read off any single cue: one standard deviation is worth about
+    2.5 years of pitch, 2 years of formants and 3 years of jitter.
+    """
+    old = (age - AGES[0]) / (AGES[1] - AGES[0])
+    return Speaker(
+        name=name,
+        split=split,
+        age=age,
+        country=country,
+        pitch=250.0 * 2.0 ** ((-9.0 * old + 1.1 * rng.standard_normal()) / 12.0),
+        tract_scale=(1.14 - 0.26 * old) * (1.0 + 0.025 * rng.standard_normal()),
+        jitter=(0.002 + 0.024 * old) * np.exp(0.2 * rng.standard_normal()),
+        shimmer=(0.02 + 0.22 * old) * np.exp(0.2 * rng.standard_normal()),
+        accent=(1.0 + 0.05 * rng.standard_normal(), 1.0 + 0.05 * rng.standard_normal()),
+    )
