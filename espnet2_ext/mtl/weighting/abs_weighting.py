@@ -1,0 +1,95 @@
+"""Interface of a loss weighting."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+
+from espnet2_ext.mtl.weighting.task_state import TaskState
+
+
+class AbsWeighting(TaskState, ABC):
+    """Combines the losses of K tasks into one.
+
+    A task without a label in the batch contributes neither its loss nor its regulariser (a regulariser alone would
+    drive its weight up without end), and gets no gradient. The parameters stay connected to the total all the same,
+    so that DistributedDataParallel waits for none in vain. All arithmetic is float32 or better, also under mixed
+    precision, and nothing waits for the device.
+
+    Args:
+        task_names: The K tasks. Everything is keyed by them; their order does not matter.
+    """
+
+    @abstractmethod
+    def combine(
+        self, losses: torch.Tensor, present: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Weigh the losses.
+
+        Args:
+            losses: (K,) losses, 0 for an absent task.
+            present: (K,) bool, or None when all tasks are present.
+
+        Returns:
+            Terms (K,), of which those of absent tasks will be dropped; weights (K,) for the log; a term () that belongs
+            to no single task, or None.
+        """
+
+    def forward(
+        self, losses: Mapping[str, torch.Tensor], present: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Combine the losses of one batch (of all ranks).
+
+        Args:
+            losses: Unweighted scalar losses by task name; a task may be left out.
+            present: (K,) bool in the order of `task_names`, False for a task without a label. None: all of `losses`.
+
+        Returns:
+            The total (), with gradient, and the weights by task name, detached, 0 for an absent task.
+
+        Raises:
+            ValueError: A loss of an unknown task, or no loss at all.
+        """
+        values, present = self._stack(losses, present)
+        with torch.autocast(device_type=values.device.type, enabled=False):
+            if present is not None:
+                values = torch.where(present, values, 0.0)
+            terms, weights, joint = self.combine(values, present)
+            weights = weights.detach()
+            if present is not None:
+                terms, weights = torch.where(present, terms, 0.0), torch.where(present, weights, 0.0)
+            total = terms.sum() if joint is None else terms.sum() + joint
+            if self.training:
+                self.on_step(values.detach(), present)
+        return total, self.by_task(weights)
+
+    def on_step(self, losses: torch.Tensor, present: torch.Tensor | None) -> None:
+        """Take note of a training step's unweighted losses (K,); by default nothing."""
+
+    def on_epoch_end(self, mean_losses: Mapping[str, float]) -> None:
+        """Take note of the epoch's mean unweighted training losses over all ranks; by default nothing.
+
+        Args:
+            mean_losses: By task name. A task that is missing or NaN keeps its history.
+        """
+
+    def stats(self) -> dict[str, torch.Tensor]:
+        """Return detached scalars for the log, beside the weights; by default none."""
+        return {}
+
+    def _stack(
+        self, losses: Mapping[str, torch.Tensor], present: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return losses (K,), at least float32, and the mask of present tasks (K,) or None for all."""
+        unknown = sorted(set(losses) - set(self.task_names))
+        if unknown or not losses:
+            raise ValueError(f"losses of {unknown or 'no task'}; the tasks are {', '.join(self.task_names)}")
+        first = next(iter(losses.values()))
+        absent = None if len(losses) == len(self.task_names) else first.new_zeros(())
+        values = torch.stack([losses.get(task, absent) for task in self.task_names])
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
+        if absent is not None:
+            there = torch.ones_like(absent)
+            given = torch.stack([there if task in losses else absent for task in self.task_names]).bool()
+            present = given if present is None else present & given
+        return values, present
