@@ -29,7 +29,13 @@ def build_by_name(
     """
     if name not in classes:
         raise UserError(f"{kind}: no such {kind}: {name}; use one of {', '.join(classes)}")
-    parameters = list(inspect.signature(classes[name]).parameters.values())[len(args) :]
+    # A class without a constructor of its own has torch's (*args, **kwargs), which are no options.
+    parameters = [
+        p
+        for p in inspect.signature(classes[name]).parameters.values()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    parameters = parameters[len(args) :]
     known = [parameter.name for parameter in parameters]
     unknown = sorted(str(option) for option in set(conf) - set(known))
     if unknown:

@@ -26,4 +26,4 @@ def ccc(prediction: ArrayLike, target: ArrayLike) -> Floats:
     m = moments(prediction, target)
     denominator = m.var_x + m.var_y + (m.mean_x - m.mean_y) ** 2
     value = np.where(m.covariance != 0, 2 * m.covariance, 0.0) / np.where(m.covariance != 0, denominator, 1.0)
-    return np.where(m.count > 0, value, np.nan)
+    return np.where(m.count > 0, value, np.nan)[()]

@@ -21,4 +21,4 @@ def mae(prediction: ArrayLike, target: ArrayLike) -> Floats:
     """
     x, y, mask = regression_pair(prediction, target)
     count = mask.sum(axis=0)
-    return np.where(count > 0, np.abs(x - y).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, np.abs(x - y).sum(axis=0) / np.maximum(count, 1), np.nan)[()]

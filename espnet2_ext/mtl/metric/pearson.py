@@ -23,4 +23,4 @@ def pearson(prediction: ArrayLike, target: ArrayLike) -> Floats:
     m = moments(prediction, target)
     spread = np.sqrt(m.var_x) * np.sqrt(m.var_y)
     value = np.where(spread > 0, m.covariance, 0.0) / np.where(spread > 0, spread, 1.0)
-    return np.where(m.count > 0, np.clip(value, -1.0, 1.0), np.nan)
+    return np.where(m.count > 0, np.clip(value, -1.0, 1.0), np.nan)[()]
