@@ -22,7 +22,7 @@ from espnet2_ext.mtl.build import build_model, checked
 from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
-from espnet2_ext.mtl.metric.corpus import metric_names
+from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
@@ -31,7 +31,9 @@ from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
 
 encoder_choices = ClassChoices("encoder", ENCODERS, type_check=AbsEncoder, default="multi_exit_cnn")
-normalize_choices = ClassChoices("normalize", NORMALIZERS, type_check=torch.nn.Module, default="global_mvn", optional=True)
+normalize_choices = ClassChoices(
+    "normalize", NORMALIZERS, type_check=torch.nn.Module, default="global_mvn", optional=True
+)
 weighting_choices = ClassChoices("weighting", WEIGHTINGS, type_check=AbsWeighting, default="equal")
 
 # ESPnet's options that this task has no use for; giving one is an error, not a silence.
@@ -148,7 +150,10 @@ class MTLTask(AbsTask):
         Raises:
             UserError: A name is unknown, or is the weighted sum of losses.
         """
-        known = ["score", *metric_names(spec), *(f"loss_{name}" for name in spec.names)]
+        known = ["score", spec.score.name, *(f"loss_{name}" for name in spec.names)]
+        for task in spec:
+            metrics = CLASSIFICATION_METRICS if task.is_classification else REGRESSION_METRICS
+            known += [f"{task.name}_{metric}" for metric in metrics]
         criteria = [*args.best_model_criterion, args.early_stopping_criterion, args.val_scheduler_criterion]
         for phase, name, *_ in criteria:
             if phase != "valid" or name not in known:

@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 
 from espnet2_ext.data.dataset import Batch
+from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.metric.corpus import evaluate
@@ -58,11 +59,18 @@ def gather_sets(utts: list[str], outputs: Arrays, targets: Arrays) -> tuple[list
 def evaluate_model(
     model: ESPnetMTLModel, batches: Iterable[Batch], device: str, autocast: torch.autocast
 ) -> dict[str, float]:
-    """Metrics of the whole set, the score (also as `score`) and each task's unweighted loss (`loss_<task>`)."""
+    """Metrics of the whole set, the score (also as `score`) and each task's unweighted loss (`loss_<task>`).
+
+    Raises:
+        UserError: A prediction is not finite.
+    """
     _, outputs, targets = gather_sets(*run_model(model, batches, device, autocast))
     raw = {name: torch.from_numpy(value).to(device) for name, value in outputs.items()}
     predictions = {name: value.cpu().numpy() for name, value in model.report(raw).items()}
-    metrics = evaluate(model.spec, predictions, targets)
+    try:
+        metrics = evaluate(model.spec, predictions, targets)
+    except ValueError as error:
+        raise UserError(f"validation: {error}; training has diverged, lower the learning rate") from error
     metrics["score"] = metrics[model.spec.score.name]
     losses, present = model.task_losses(raw, {name: torch.from_numpy(t).to(device) for name, t in targets.items()})
     for name, labelled in zip(model.spec.names, present.tolist(), strict=True):
