@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sourced after a script has declared its options:
 #
-#   options="stage stop_stage ngpu"        # the names; nothing else is an option
-#   stage=1; stop_stage=10; ngpu=0         # their defaults
+#   options="stage"                        # the names; nothing else is an option
+#   stage=1                                # first stage: the default, and the line that --help prints about it
 #   help_message="Usage: $0 [options]"     # printed by --help, above the options with their defaults
 #   . utils/parse_options.sh
 #
@@ -92,10 +92,11 @@ _po_read_config() {
 }
 
 _po_help() {
-    local name
+    local name about
     printf '%s\n\nOptions, with their defaults:\n' "${help_message:-Usage: $0 [options]}"
     for name in ${options}; do
-        printf '  --%-24s (%s)\n' "${name}" "${!name}"
+        about=$(sed -n "s/^${name}=[^#]*# *//p" "$0" 2> /dev/null | head -n 1)
+        printf '  --%-24s %s%s(%s)\n' "${name}" "${about}" "${about:+ }" "${!name}"
     done
     printf '  --%-24s lines name=value; the command line wins over it\n  --%s\n' "config FILE" "help"
     exit 0

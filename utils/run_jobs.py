@@ -14,6 +14,7 @@ Options (before or after NAME=...):
   --gpu N            GPUs of a job; local jobs get their own through CUDA_VISIBLE_DEVICES
   --mem SIZE         memory of a job, e.g. 4G
   --follow BOOL      true: show the first job's log while it runs
+The log of an earlier call that failed or was killed is kept as LOG.old.
 MTL_SUBMIT_OPTIONS holds further options of sbatch or qsub, MTL_SGE_PE the parallel environment of SGE (smp).
 
 Exit status: 0 if all jobs ended with 0; 1 if one failed; 2 for a wrong call; 128 + N after signal N.
@@ -117,6 +118,19 @@ def parse(words: list[str]) -> Request:
     return Request(name, first, last, log, tuple(command), **fields)
 
 
+def _clear_logs(request: Request) -> None:
+    """Take the logs of an earlier call out of the way; those of failed or killed jobs are kept."""
+    for number in request.numbers:
+        log = request.log_of(number)
+        os.makedirs(os.path.dirname(log) or ".", exist_ok=True)
+        if not os.path.exists(log):
+            continue
+        if job_backends.ended_well(log):
+            os.remove(log)
+        else:
+            os.replace(log, log + ".old")
+
+
 def _report(program: str, request: Request, failed: list[int]) -> None:
     """Say which jobs failed, and show how their logs end."""
     logs = [request.log_of(number) for number in failed]
@@ -149,12 +163,7 @@ def main() -> int:
         signal.signal(signum, _stop)
     try:
         request = parse(sys.argv[2:])
-        for number in request.numbers:
-            log = request.log_of(number)
-            os.makedirs(os.path.dirname(log) or ".", exist_ok=True)
-            if os.path.exists(log):
-                # A log of an earlier call must not be taken for this one's.
-                os.remove(log)
+        _clear_logs(request)
         progress = _Progress(request)
         if backend == "local":
             failed = job_backends.run_local(request, progress)

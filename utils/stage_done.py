@@ -15,7 +15,8 @@ name, then renamed), 2 if an input or output is missing. What `write` stores is 
 a file that was edited while the stage ran makes the next check fail.
 
 An input is known by the SHA-256 of its content; above 8 MiB (an ark) by size and time of modification. A directory
-stands for all files below it but hidden ones and `split<N>` folders. Files that a list (wav.scp) names are not read.
+stands for all files below it but hidden ones, `split<N>` folders and `__pycache__`. Files that a list (wav.scp) names
+are not read.
 Standard library only, starts in 40 ms.
 """
 
@@ -37,7 +38,7 @@ def _files(path: str) -> list[str]:
         return [path]
     found = []
     for folder, names, files in os.walk(path):
-        names[:] = sorted(n for n in names if not n.startswith(".") and not re.fullmatch(r"split\d+", n))
+        names[:] = sorted(n for n in names if not n.startswith(".") and not re.fullmatch(r"split\d+|__pycache__", n))
         found += [os.path.join(folder, name) for name in sorted(files) if not name.startswith(".")]
     return found
 

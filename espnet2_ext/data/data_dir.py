@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.fileio.atomic import atomic_path
+from espnet2_ext.fileio.table import write_table
 
 # Files keyed by utterance besides utt2*; and files keyed by speaker.
 UTT_FILES = ("wav.scp", "feats.scp", "vad.scp", "text")
@@ -142,8 +142,7 @@ def write_tables(directory: Path, tables: Mapping[str, Rows]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for name, rows in {**tables, "spk2utt": spk2utt}.items():
             if rows:
-                with atomic_path(directory / name) as temporary:
-                    temporary.write_bytes(table_text(rows).encode())
+                write_table(directory / name, rows)
     except OSError as error:
         raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
 

@@ -65,7 +65,7 @@ def guess_task(column: str, cells: Sequence[str], delimiter: str) -> dict[str, A
     values = _numbers(labels, delimiter)
     if values is not None and min(values) < max(values):
         task: dict[str, Any] = {"name": name, "type": "regression", "dimensions": [class_name(column)]}
-        if 0 <= min(values) and max(values) <= 1:
+        if min(values) >= 0 and max(values) <= 1:
             return task | {"range": [0, 1], "activation": "sigmoid"}
         return task | {"range": [math.floor(min(values)), math.ceil(max(values))], "normalise": True}
     if len(distinct) > _MAX_CLASSES or 2 * len(distinct) > len(labels):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import soundfile
 
-from espnet2_ext.data.data_dir import read_rows, table_text
+from espnet2_ext.data.data_dir import read_rows
 from espnet2_ext.errors import UserError, run_cli
-from espnet2_ext.fileio.atomic import atomic_path
+from espnet2_ext.fileio.table import write_table
 
 
 def duration(path: str | Path) -> float:
@@ -38,8 +38,7 @@ def main() -> int:
             rows[utt] = f"{duration(path):.6g}"
         except UserError as error:
             raise UserError(f"{directory / 'wav.scp'}: {utt}: {error}") from error
-    with atomic_path(directory / "utt2dur") as temporary:
-        temporary.write_bytes(table_text(rows).encode())
+    write_table(directory / "utt2dur", rows)
     print(f"{directory / 'utt2dur'}: {len(rows)} utterances")
     return 0
 

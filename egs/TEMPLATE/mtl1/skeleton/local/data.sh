@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes data/{train,dev,test}; stage 1 runs it from the recipe's folder.
+#
+# As it stands it reads one table of labels and a folder of wavs. For a corpus in another form, write the files of
+# data/<set> yourself: wav.scp, utt2spk, one utt2<task> for each task, then utils/get_utt2dur.sh and utils/fix_data_dir.sh.
+set -euo pipefail
+
+options="corpus csv wav_dir guess seed"
+corpus=${CORPUS_ROOT:-downloads}   # the corpus's root; edit, or set CORPUS_ROOT
+csv=labels.csv                     # below the root: a header, one row a file: file, speaker, labels, maybe split
+wav_dir=wav                        # below the root
+guess=false                        # true: make conf/tasks.yaml from the columns; a present one becomes tasks.yaml.old
+seed=0                             # of the split by speaker, where the table has no column `split`
+help_message="Usage: $0 [options]
+Makes data/{train,dev,test} from <corpus>/<csv> and <corpus>/<wav_dir>."
+
+# shellcheck disable=SC1091  # the recipe's, not the skeleton's
+. ./path.sh
+. "${MAIN_ROOT}/utils/log.sh"
+. "${MAIN_ROOT}/utils/parse_options.sh"
+[ $# -eq 0 ] || die "unknown argument '$1'; see --help"
+[ -d "${corpus}" ] || die "${corpus}: no such directory; set CORPUS_ROOT, or give --corpus"
+[ -f "${corpus}/${csv}" ] || die "${corpus}/${csv}: no such file; give --csv"
+
+draft=()
+if "${guess}"; then
+    [ ! -f conf/tasks.yaml ] || mv conf/tasks.yaml conf/tasks.yaml.old
+    draft=(--guess)
+fi
+# Utterances become <speaker>-<file>; white space in class names becomes _ (South_Africa). Further options:
+# --file-column, --speaker-column, --split-column where the names differ; --fractions 0.7 0.15 0.15 for the split.
+"${MAIN_ROOT}/utils/csv_to_data_dir.py" --csv "${corpus}/${csv}" --wav-dir "${corpus}/${wav_dir}" --out data \
+    --tasks conf/tasks.yaml --seed "${seed}" "${draft[@]}"
+for set in data/*/; do
+    "${MAIN_ROOT}/utils/validate_data_dir.sh" --no-feats --tasks conf/tasks.yaml "${set%/}"
+done
