@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class MTLTrainer(Trainer):
         for epoch in range(first, options.max_epoch + 1):
             if cls.stops_early(state, options):
                 break
-            logging.info(f"epoch {epoch} of {options.max_epoch} started")
+            started = time.perf_counter()
             set_all_random_seed(options.seed + epoch)
             state.reporter.set_epoch(epoch)
             with state.reporter.observe("train") as sub:
@@ -105,6 +106,7 @@ class MTLTrainer(Trainer):
             if main:
                 cls.report(state, writers, options)
                 state.save()
+                cls.log_epoch(state, options, time.perf_counter() - started)
         if main:
             state.average_best()
 
@@ -143,6 +145,15 @@ class MTLTrainer(Trainer):
             return False
         logging.info(f"early stopping after epoch {epoch}: best was epoch {best}")
         return True
+
+    @classmethod
+    def log_epoch(cls, state: RunState, options: MTLTrainerOptions, seconds: float) -> None:
+        """One line for people who watch: the tasks' metrics and the score."""
+        epoch, spec = state.reporter.get_epoch(), state.model.spec
+        valid = state.reporter.stats[epoch]["valid"]
+        metrics = [f"{task.name} {task.metric} {valid[f'{task.name}_{task.metric}']:.3f}" for task in spec]
+        score = f"{spec.score.name} {valid['score']:.4f}"
+        logging.info(f"epoch {epoch} of {options.max_epoch}: {score}, {', '.join(metrics)}, {seconds:.1f} s")
 
     @classmethod
     def step_schedulers(cls, state: RunState, options: MTLTrainerOptions) -> None:

@@ -5,13 +5,15 @@ set -euo pipefail
 
 rows=                # rows of the table: "LABEL=CONFIG[,CONFIG...] ..."; several configurations: single tasks of one row
 seeds="1"            # seeds
-jobs=1               # cells that run at the same time (on GPUs: one cell a GPU)
+jobs=1               # cells that run at the same time; each on a GPU of its own, where there are GPUs
 table_set=dev        # set that the table is of
 title=Results        # heading of the table
 table_opts=          # further options for the table, e.g. "--paper conf/paper.yaml --against EW"
 out=exp/RESULTS.md   # the table
 options="rows seeds jobs table_set title table_opts out"
-help_message="Usage: $0 [options] [-- options of mtl.sh]"
+help_message="Usage: $0 [options] [-- options of mtl.sh]
+
+$(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
@@ -45,7 +47,7 @@ if [ "${jobs}" -eq 1 ]; then
 else
     mkdir -p exp/grid
     for i in "${!cells[@]}"; do
-        echo "./mtl.sh ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
+        echo "with_free_gpu.sh exp/grid ./mtl.sh ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
     done
     # shellcheck disable=SC2086 # a command and options
     ${train_cmd} --max-jobs-run "${jobs}" "JOB=1:${#cells[@]}" exp/grid/cell.JOB.log bash exp/grid/cell.JOB.sh

@@ -51,7 +51,9 @@ pack_opts=           # options for packing, e.g. "--onnx true"
 options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets
     local_data_opts allow_speaker_overlap tasks feature feature_tag skip_broken min_frames max_frames mtl_config mtl_args
     seed tag inference_model bootstrap pack_opts"
-help_message="Usage: $0 [options]"
+help_message="Usage: $0 [options]
+
+$(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
 
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
@@ -138,12 +140,18 @@ launcher() {
     fi
 }
 
+# Print each epoch's line of a log that is being written, as long as this script runs.
+show_progress() {
+    tail -n 0 -F --pid $$ "$1" 2> /dev/null | grep --line-buffered -o 'epoch [0-9]* of .*' >&2
+}
+
 train() {
     local launch threads=${train_threads} gpus=0
     launch=$(launcher)
     [ "${threads}" -gt 0 ] || threads=$(max 1 $(($(nproc) / nproc)))
     [ "${ngpu}" -eq 0 ] || gpus=1
     log "training log: ${exp}/train.log"
+    show_progress "${exp}/train.log" &
     # shellcheck disable=SC2086 # a command and options
     OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${exp}/train.log" \
         ${launch} -m espnet2_ext.bin.mtl_train --config "${exp}/train.yaml" --task_config "${tasks}" \
