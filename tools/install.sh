@@ -98,30 +98,34 @@ write_stamp() { # VERSION
 
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null; }
 
-choose_python() { # sets python and version
-    if [ -z "${python}" ] && [ -x "${venv}/bin/python" ] && version_of "${venv}/bin/python" >/dev/null; then
-        python=${venv}/bin/python
-    elif [ -z "${python}" ]; then
-        python=$("${root}/tools/find_python.sh") ||
+choose_python() { # sets base, the interpreter to build on, and version
+    base=${python}
+    if [ -z "${base}" ] && version_of "${venv}/bin/python" >/dev/null; then
+        base=${venv}/bin/python
+    elif [ -z "${base}" ]; then
+        base=$("${root}/tools/find_python.sh") ||
             die "no Python 3.11, 3.12 or 3.13 that can make an environment: apt-get install python3 python3-venv (Debian, Ubuntu), or --python PATH"
     fi
-    version=$(version_of "${python}") || die "${python} is no Python that runs: give another with --python"
+    version=$(version_of "${base}") || die "${base} is no Python that runs: give another with --python"
     local minor=${version%.*}
-    [ -f "$(constraints "${version}")" ] || die "${python} is Python ${version}: this repository is tested with 3.11, 3.12 and 3.13"
-    "${python}" -c 'import ensurepip, venv' 2>/dev/null ||
-        die "${python} cannot make an environment: apt-get install python${minor}-venv (Debian, Ubuntu), or another with --python"
+    [ -f "$(constraints "${version}")" ] || die "${base} is Python ${version}: this repository is tested with 3.11, 3.12 and 3.13"
+    "${base}" -c 'import ensurepip, venv' 2>/dev/null ||
+        die "${base} cannot make an environment: apt-get install python${minor}-venv (Debian, Ubuntu), or another with --python"
 }
 
 check_folder() {
     mkdir -p "${venv}" || die "cannot make ${venv}: choose another folder with --venv"
-    if [ ! -e "${venv}/pyvenv.cfg" ] && [ ! -e "${venv}/.begun" ] && [ -n "$(ls -A "${venv}")" ]; then
+    if [ ! -e "${venv}/pyvenv.cfg" ] && [ ! -e "${venv}/.begun" ] && [ -n "$(ls -A -I .lock "${venv}")" ]; then
         die "${venv} holds something else: choose another folder with --venv"
     fi
+}
+
+check_version() {
     local present
-    present=$(version_of "${venv}/bin/python" || true)
-    [ -z "${present}" ] || [ "${present%.*}" = "${version%.*}" ] ||
+    present=$(version_of "${venv}/bin/python") || return 0
+    [ "${present%.*}" = "${version%.*}" ] ||
         die "${venv} holds Python ${present}, not ${version}: delete it, or give another folder with --venv"
-    version=${present:-${version}} # the environment's own patch release
+    version=${present} # the environment's own patch release
 }
 
 check_disk() {
@@ -134,7 +138,7 @@ check_disk() {
 check_compiler() { # Python 3.11 only: pyworld, which ESPnet 202511 needs, is compiled
     [ "${version%.*}" = 3.11 ] || return 0
     local header
-    header=$("${python}" -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")')
+    header=$("${base}" -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")')
     command -v "${CXX:-c++}" >/dev/null && [ -f "${header}" ] ||
         die "no C++ compiler, or no ${header}: apt-get install g++ python3.11-dev (Debian, Ubuntu), or a Python 3.12 with --python"
 }
@@ -147,8 +151,9 @@ clear_unfinished() { # an environment that we began, and did not finish or did n
         return 0
     fi
     say "an installation here was not finished: starting afresh"
-    case "${python}" in "${venv}"/*) python=$("${python}" -c 'import sys; print(sys._base_executable)') ;; esac
-    find "${venv}" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
+    case "${base}" in "${venv}"/*) base=$("${base}" -c 'import sys; print(sys._base_executable)') ;; esac
+    find "${venv}" -mindepth 1 -maxdepth 1 ! -name .lock ! -name .begun -exec rm -rf {} +
+    version=$(version_of "${base}")
 }
 
 heartbeat() { # pip is silent while it unpacks: say what has arrived on the disk
@@ -175,7 +180,7 @@ install() {
     printf '%s\n' "${venv}" >"${venv}/.begun"
     rm -f "${venv}/.stamp"
     isolate_pip
-    pip --version >/dev/null 2>&1 || "${python}" -m venv "${venv}"
+    pip --version >/dev/null 2>&1 || "${base}" -m venv "${venv}"
     say "2/4 pip ${pip_version}"
     pip install --quiet "pip==${pip_version}" || die "pip could not install pip ${pip_version}: is a package index reachable?"
     say "3/4 packages${extras:+, with extras ${extras}}"
@@ -202,13 +207,15 @@ exec 9>"${venv}/.lock"
 if ! flock --nonblock 9; then
     say "another installation into ${venv} is running: waiting for it"
     flock 9
+    choose_python
 fi
-if is_current; then # as the check of the folder found the asked Python in it
+extras=$(merge "$(stamped extras)" "${extras}") # those already installed stay
+clear_unfinished
+check_version
+if is_current; then
     report_current
     exit 0
 fi
-extras=$(merge "$(stamped extras)" "${extras}")
-clear_unfinished
 if [ ! -d "${venv}/lib/python${version%.*}/site-packages/torch" ]; then
     check_disk
     check_compiler
