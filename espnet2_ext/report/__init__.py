@@ -1,0 +1,1 @@
+"""Scores, intervals, figures, tables and pages about trained models. Nothing here imports torch."""
