@@ -29,17 +29,23 @@ class ArkWriter:
         compression: Kaldi's compression method 1 to 7 for matrices, or None for float32. Vectors stay float32.
             Methods 4 (integers in [-32768, 32767]), 6 (integers in [0, 255]) and 7 ([0, 1]) have fixed ranges, to which
             values are clipped.
+        ark_name: What stands in the script file instead of `ark_path`, for an archive that will be moved there.
 
     Raises:
         UserError: A bad method, or the files cannot be made.
     """
 
     def __init__(
-        self, ark_path: str | os.PathLike[str], scp_path: str | os.PathLike[str], compression: int | None = None
+        self,
+        ark_path: str | os.PathLike[str],
+        scp_path: str | os.PathLike[str],
+        compression: int | None = None,
+        ark_name: str | None = None,
     ) -> None:
         if compression is not None and compression not in range(1, 8):
             raise UserError(f"{ark_path}: compression method {compression} is unknown; use 1 to 7")
-        self._ark_name = os.fspath(ark_path)
+        self._ark_path = os.fspath(ark_path)
+        self._ark_name = ark_name or self._ark_path
         if self._ark_name != self._ark_name.strip() or any(c in self._ark_name for c in "|\n["):
             raise UserError(f"{self._ark_name!r}: the name cannot stand in a script file; choose a plain one")
         self._scp_path = Path(scp_path)
@@ -104,7 +110,7 @@ class ArkWriter:
             fsync_path(temporary_scp)
             # An older script file must not point into the new archive, should the process end between the renames.
             self._scp_path.unlink(missing_ok=True)
-            os.replace(self._temporary, self._ark_name)
+            os.replace(self._temporary, self._ark_path)
             os.replace(temporary_scp, self._scp_path)
             fsync_path(self._scp_path.parent)
         except OSError as error:
@@ -123,7 +129,7 @@ class ArkWriter:
         self._temporary.unlink(missing_ok=True)
 
     def _error(self, error: OSError) -> UserError:
-        return UserError(f"{self._ark_name}: cannot be written ({error.strerror}); free space or choose another disk")
+        return UserError(f"{self._ark_path}: cannot be written ({error.strerror}); free space or choose another disk")
 
     def __enter__(self) -> Self:
         return self
