@@ -170,11 +170,13 @@ def test_base_package_imports_without_extras() -> None:
         "import importlib, sys\n"
         f"for name in {sorted(OPTIONAL)!r}: sys.modules[name] = None\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
-        "print(any(name.split('.')[0] in ('espnet', 'espnet2') for name in sys.modules))"
+        "print(*(name for name in sys.modules if name.startswith(('espnet2.tasks', 'espnet2.train.collate_fn'))))"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["False"]
+    assert (
+        result.stdout.split() == []
+    )  # ESPnet's task base takes seconds to import, its collate module asks the network
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
