@@ -15,6 +15,13 @@ from espnet2_ext.mtl.task_spec import Task, TaskSpec
 from espnet2_ext.mtl.weighting import AbsWeighting
 
 
+class TaskModules(torch.nn.ModuleDict):
+    """Modules by task name; a task may be called as a method of torch.nn.Module is, such as `type`."""
+
+    def __setitem__(self, key: str, module: torch.nn.Module) -> None:
+        self._modules[key] = module
+
+
 class ESPnetMTLModel(AbsESPnetModel):
     """Multi-task model over fixed-size or padded feature batches.
 
@@ -51,10 +58,10 @@ class ESPnetMTLModel(AbsESPnetModel):
         self.normalize = normalize
         self.encoder = encoder
         self.exits = {task.name: task.exit or encoder.exits[-1] for task in spec}
-        self.heads = torch.nn.ModuleDict(
+        self.heads = TaskModules(
             {t.name: build_head(encoder.output_size(self.exits[t.name]), t, hidden_size, dropout) for t in spec}
         )
-        self.losses = torch.nn.ModuleDict({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
+        self.losses = TaskModules({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
         self.weighting = weighting
         self.equal_rows = equal_rows
         if channels_last:

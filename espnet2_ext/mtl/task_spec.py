@@ -16,6 +16,8 @@ from espnet2_ext.errors import UserError
 
 REGRESSION = "regression"
 CLASSIFICATION = "classification"
+# Files utt2<name> that Kaldi directories have anyway, inputs of the model, and keys of prediction records.
+RESERVED = ("spk", "dur", "num_frames", "shape", "lang", "feats", "feats_lengths", "utt", "notes", "score")
 # A task's loss and metric when tasks.yaml names none.
 _DEFAULTS = {REGRESSION: ("ccc", "ccc"), CLASSIFICATION: ("cross_entropy", "uar")}
 _METRICS = {REGRESSION: ("ccc", "pearson", "mae"), CLASSIFICATION: ("uar", "wa", "macro_f1")}
@@ -212,6 +214,8 @@ def _parse_task(item: Any, source: str) -> Task:
     item = dict(item)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(item["name"])):
         raise UserError(f"{where}: a name is letters, digits and _, and starts with a letter")
+    if item["name"] in RESERVED:
+        raise UserError(f"{where}: the name is reserved; choose another than {', '.join(RESERVED)}")
     if item["type"] not in (REGRESSION, CLASSIFICATION):
         raise UserError(f"{where}: type is {REGRESSION} or {CLASSIFICATION}, not {item['type']!r}")
     loss, metric = _DEFAULTS[item["type"]]

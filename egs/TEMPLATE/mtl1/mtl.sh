@@ -61,6 +61,8 @@ $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 [ $# -eq 0 ] || die "unknown argument '$1'; see --help"
 
+# nproc goes by OMP_NUM_THREADS, which path.sh sets for parallel jobs.
+cores=$(env -u OMP_NUM_THREADS nproc)
 read -ra scored_sets <<< "${test_sets}"
 mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${scored_sets[@]}" | awk '!seen[$0]++')
 require_file "${tasks}" "${feature}"
@@ -148,7 +150,7 @@ show_progress() {
 train() {
     local launch threads=${train_threads} gpus=0
     launch=$(launcher)
-    [ "${threads}" -gt 0 ] || threads=$(max 1 $(($(nproc) / nproc)))
+    [ "${threads}" -gt 0 ] || threads=$(max 1 $((cores / nproc)))
     [ "${ngpu}" -eq 0 ] || gpus=1
     log "training log: ${exp}/train.log"
     show_progress "${exp}/train.log" &
@@ -164,7 +166,7 @@ train() {
 predict() {
     local gpu=0 device=cpu
     [ "${ngpu}" -eq 0 ] || { gpu=1 && device=cuda; }
-    OMP_NUM_THREADS=$(nproc) ${decode_cmd} --gpu "${gpu}" "${exp}/predict_${set}/predict.log" \
+    OMP_NUM_THREADS=${cores} ${decode_cmd} --gpu "${gpu}" "${exp}/predict_${set}/predict.log" \
         python3 -m espnet2_ext.bin.mtl_predict --model "${exp}" --weights "${inference_model}" --device "${device}" \
         --dump "${dump}/${set}" --out "${exp}/predict_${set}/predictions.jsonl"
 }

@@ -6,7 +6,9 @@ import numpy as np
 
 
 def harmonic_mean(values: Iterable[float]) -> float:
-    """Number of values over the sum of their inverses: 0 as soon as one value is 0 or less (its limit), NaN if one is NaN or there is none.
+    """Number of values over the sum of their inverses.
+
+    0 as soon as one value is 0 or less, which is its limit; NaN if one is NaN or there is none.
 
     Args:
         values: Metrics of which more is better.
