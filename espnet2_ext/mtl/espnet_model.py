@@ -11,7 +11,6 @@ from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
 from espnet2_ext.mtl.head import RegressionHead, build_head
 from espnet2_ext.mtl.loss import build_loss
-from espnet2_ext.mtl.task_modules import TaskModules
 from espnet2_ext.mtl.task_spec import Task, TaskSpec
 from espnet2_ext.mtl.weighting import AbsWeighting
 
