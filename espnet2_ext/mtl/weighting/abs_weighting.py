@@ -21,9 +21,7 @@ class AbsWeighting(TaskState, ABC):
     """
 
     @abstractmethod
-    def combine(
-        self, losses: torch.Tensor, present: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def combine(self, losses: torch.Tensor, present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses.
 
         Args:
@@ -31,8 +29,7 @@ class AbsWeighting(TaskState, ABC):
             present: (K,) bool, or None when all tasks are present.
 
         Returns:
-            Terms (K,), of which those of absent tasks will be dropped; weights (K,) for the log; a term () that belongs
-            to no single task, or None.
+            The total (), to which absent tasks add nothing; and the weights (K,) of all tasks.
         """
 
     def forward(
@@ -54,11 +51,10 @@ class AbsWeighting(TaskState, ABC):
         with torch.autocast(device_type=values.device.type, enabled=False):
             if present is not None:
                 values = torch.where(present, values, 0.0)
-            terms, weights, joint = self.combine(values, present)
+            total, weights = self.combine(values, present)
             weights = weights.detach()
             if present is not None:
-                terms, weights = torch.where(present, terms, 0.0), torch.where(present, weights, 0.0)
-            total = terms.sum() if joint is None else terms.sum() + joint
+                weights = torch.where(present, weights, 0.0)
             if self.training:
                 self.on_step(values.detach(), present)
         return total, self.by_task(weights)
@@ -93,3 +89,8 @@ class AbsWeighting(TaskState, ABC):
             given = torch.stack([there if task in losses else absent for task in self.task_names]).bool()
             present = given if present is None else present & given
         return values, present
+
+
+def weighted_sum(weights: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
+    """Return sum_k w_k L_k, (), for weights (K,) and losses (K,) in the wider of their types."""
+    return torch.dot(weights.to(losses.dtype), losses)  # one kernel where product and sum are two

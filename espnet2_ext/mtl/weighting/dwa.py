@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting
+from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting, weighted_sum
 from espnet2_ext.mtl.weighting.loss_history import LossHistory
 
 
@@ -33,10 +33,10 @@ class DynamicWeightAverage(AbsWeighting):
         self,
         losses: torch.Tensor,
         present: torch.Tensor | None,  # noqa: ARG002 (absent tasks change no weight here)
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
         weights = self.history.weights()
-        return weights * losses, weights, None
+        return weighted_sum(weights, losses), weights
 
     def on_step(self, losses: torch.Tensor, present: torch.Tensor | None) -> None:
         """Hand the losses (K,) to the history."""

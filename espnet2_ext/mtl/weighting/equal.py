@@ -12,6 +12,6 @@ class EqualWeighting(AbsWeighting):
         self,
         losses: torch.Tensor,
         present: torch.Tensor | None,  # noqa: ARG002 (absent tasks change no weight here)
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
-        return losses, torch.ones_like(losses), None
+        return losses.sum(), torch.ones_like(losses)

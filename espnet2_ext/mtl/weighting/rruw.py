@@ -45,14 +45,14 @@ class RestrainedUncertaintyWeighting(RevisedUncertaintyWeighting):
 
     def restraint_sum(self, s: torch.Tensor) -> torch.Tensor:
         """Return sum_k |log alpha_k| or sum_k |alpha_k|, ()."""
-        half = 0.5 * s
-        return (half.abs() if self.restraint == "log_alpha" else torch.exp(half)).sum()
+        return 0.5 * s.abs().sum() if self.restraint == "log_alpha" else torch.exp(0.5 * s).sum()
 
     def restraint_term(self, s: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor | None:
         """Return c |phi - sum|, (), with no gradient for absent tasks."""
         if present is not None:
             s = torch.where(present, s, s.detach())
-        return self.restraint_coefficient * (self.phi - self.restraint_sum(s)).abs()
+        distance = (self.phi - self.restraint_sum(s)).abs()
+        return distance if self.restraint_coefficient == 1.0 else self.restraint_coefficient * distance
 
     def stats(self) -> dict[str, torch.Tensor]:
         """Return `alpha_<task>` and `restraint_sum`, the sum that is led towards phi."""

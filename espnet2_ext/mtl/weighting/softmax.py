@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting
+from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting, weighted_sum
 
 
 class SoftmaxWeighting(AbsWeighting):
@@ -28,10 +28,8 @@ class SoftmaxWeighting(AbsWeighting):
         super().__init__(task_names)
         self.add_task_parameter("logit", [0.0] * len(self.task_names))
 
-    def combine(
-        self, losses: torch.Tensor, present: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def combine(self, losses: torch.Tensor, present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
         logit = self.logit if present is None else torch.where(present, self.logit, self.logit.detach())
         weights = torch.softmax(logit, 0)
-        return weights * losses, weights, None
+        return weighted_sum(weights, losses), weights

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting
+from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting, weighted_sum
 from espnet2_ext.mtl.weighting.task_state import values_by_task
 
 
@@ -34,9 +34,9 @@ class StaticWeighting(AbsWeighting):
         self,
         losses: torch.Tensor,
         present: torch.Tensor | None,  # noqa: ARG002 (absent tasks change no weight here)
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
-        return self.weight * losses, self.weight, None
+        return weighted_sum(self.weight, losses), self.weight
 
     def extra_repr(self) -> str:
         """Show the weights."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting
+from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting, weighted_sum
 from espnet2_ext.mtl.weighting.task_state import finite_number, one_of, values_by_task
 
 
@@ -46,13 +46,16 @@ class UncertaintyWeighting(AbsWeighting):
         self.initial_alpha = [finite_number("initial_alpha", alpha, above=0.0) for alpha in alphas]
         self.add_task_parameter("log_alpha2", [2.0 * math.log(alpha) for alpha in self.initial_alpha])
 
-    def combine(
-        self, losses: torch.Tensor, present: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def combine(self, losses: torch.Tensor, present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
         s = self.log_variance()
         weights = self.weights(s)
-        return weights * losses + self.regulariser_terms(s), weights, self.restraint_term(s, present)
+        regulariser = self.regulariser_terms(s)
+        if present is not None:
+            regulariser = torch.where(present, regulariser, 0.0)
+        total = weighted_sum(weights, losses) + regulariser.sum()
+        restraint = self.restraint_term(s, present)
+        return (total if restraint is None else total + restraint), weights
 
     def log_variance(self) -> torch.Tensor:
         """Return s = log alpha^2 (K,)."""

@@ -1,0 +1,118 @@
+"""What weightings and losses cost: each against the sum of losses, and CCC over 53 dimensions against a loop.
+
+All figures of a table are taken in turns within one run, so the ratios hold on a machine whose speed drifts.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from espnet2_ext.mtl.loss import ccc_loss
+from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting, build_weighting
+
+BATCH, EMBEDDING, HIDDEN = 32, 512, 128
+TASK_COUNTS = (3, 53)
+ROUNDS, REPEATS = 15, 10
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def rows() -> list[tuple[str, str]]:
+    """Return (what, figure) pairs."""
+    table = []
+    for n_tasks in TASK_COUNTS:
+        table += _weighting_rows(n_tasks)
+    return table + _ccc_rows(53)
+
+
+def _weighting_rows(n_tasks: int) -> list[tuple[str, str]]:
+    tasks = [f"task{i}" for i in range(n_tasks)]
+    weightings = {name: _build(name, tasks) for name in WEIGHTINGS}
+    weightings |= {
+        f"{name}, by iteration": build_weighting(name, tasks, step="iteration").to(DEVICE) for name in ("dwa", "druw")
+    }
+    losses = {task: torch.rand((), device=DEVICE, requires_grad=True) for task in tasks}
+    present = torch.ones(n_tasks, dtype=torch.bool, device=DEVICE)
+    alone = _interleaved({name: _combine(weighting, losses, present) for name, weighting in weightings.items()})
+    steps = _interleaved({name: _head_step(weighting, tasks) for name, weighting in weightings.items()})
+    return [
+        (
+            f"{name}, {n_tasks} losses",
+            f"{1e3 * alone[name]:.2f} ms alone; head step {steps[name] / steps['equal']:.2f}x of equal "
+            f"({1e3 * steps[name]:.2f} ms)",
+        )
+        for name in weightings
+    ]
+
+
+def _ccc_rows(n_dimensions: int) -> list[tuple[str, str]]:
+    pred = torch.rand(BATCH, n_dimensions, device=DEVICE, requires_grad=True)
+    target = torch.rand(BATCH, n_dimensions, device=DEVICE)
+    mask = torch.rand(BATCH, n_dimensions, device=DEVICE) < 0.9
+
+    def vectorised() -> None:
+        ccc_loss(pred, target, mask).sum().backward()
+
+    def looped() -> None:
+        columns = [slice(i, i + 1) for i in range(n_dimensions)]
+        torch.cat([ccc_loss(pred[:, c], target[:, c], mask[:, c]) for c in columns]).sum().backward()
+
+    seconds = _interleaved({"vectorised": vectorised, "looped": looped})
+    ratio = seconds["looped"] / seconds["vectorised"]
+    return [
+        (
+            f"CCC over {n_dimensions} dimensions",
+            f"{1e3 * seconds['vectorised']:.2f} ms; a loop takes {ratio:.1f}x ({1e3 * seconds['looped']:.2f} ms)",
+        )
+    ]
+
+
+def _build(name: str, tasks: list[str]) -> AbsWeighting:
+    conf = {"weights": dict.fromkeys(tasks, 0.5)} if name == "static" else {}
+    return build_weighting(name, tasks, **conf).to(DEVICE)
+
+
+def _combine(weighting: AbsWeighting, losses: dict[str, torch.Tensor], present: torch.Tensor) -> Callable[[], None]:
+    return lambda: weighting(losses, present)[0].backward()
+
+
+def _head_step(weighting: AbsWeighting, tasks: list[str]) -> Callable[[], None]:
+    """Return forward, losses, weighting and backward of a small head on fixed embeddings."""
+    head = torch.nn.Sequential(
+        torch.nn.Linear(EMBEDDING, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, len(tasks))
+    ).to(DEVICE)
+    embeddings, target = torch.randn(BATCH, EMBEDDING, device=DEVICE), torch.rand(BATCH, len(tasks), device=DEVICE)
+    present = torch.ones(len(tasks), dtype=torch.bool, device=DEVICE)
+
+    def step() -> None:
+        losses = dict(zip(tasks, ccc_loss(head(embeddings), target).unbind(), strict=True))
+        weighting(losses, present)[0].backward()
+
+    return step
+
+
+def _interleaved(functions: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Return the median seconds per call of each function, measured in turns."""
+    samples: dict[str, list[float]] = {name: [] for name in functions}
+    for warming_up in [True] * 2 + [False] * ROUNDS:
+        for name, function in functions.items():
+            started = time.perf_counter()
+            for _ in range(REPEATS):
+                function()
+            if DEVICE == "cuda":
+                torch.cuda.synchronize()
+            if not warming_up:
+                samples[name].append((time.perf_counter() - started) / REPEATS)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"device: {DEVICE}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    for what, figure in rows():
+        print(f"{what:32s} {figure}")
+
+
+if __name__ == "__main__":
+    main()
