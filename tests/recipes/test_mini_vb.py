@@ -1,0 +1,117 @@
+"""The synthetic recipe, small, through all stages."""
+
+import json
+from pathlib import Path
+
+import pytest
+from recipe_copy import RecipeCopy
+
+SMALL = (
+    "--local_data_opts", "--num_speakers 10 --clips_per_speaker 4", "--nj", "2", "--bootstrap", "50",
+    "--mtl_args", "--max_epoch 2 --encoder_conf channels=[4,4,4,4,8]",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeCopy:
+    return RecipeCopy(tmp_path_factory.mktemp("mini_vb"), "egs/mini_vb/mtl1")
+
+
+@pytest.fixture(scope="module")
+def first_run(recipe: RecipeCopy) -> str:
+    return recipe.run_ok("./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_druw.yaml", "--tag", "druw")
+
+
+def test_all_stages(recipe: RecipeCopy, first_run: str) -> None:
+    exp = recipe.directory / "exp/druw"
+    for name in ("valid.score.ave.pth", "config.yaml", "feature.yaml", "report/report.html", "report/RESULTS.md"):
+        assert (exp / name).stat().st_size > 0, name
+    assert (exp / "druw.zip").stat().st_size > 0
+    score = json.loads((exp / "predict_dev/score.json").read_text())
+    utts = [json.loads(line)["utt"] for line in (exp / "predict_dev/predictions.jsonl").read_text().splitlines()]
+    dev = [line.split()[0] for line in (recipe.directory / "dump/log_mel/dev/feats.scp").read_text().splitlines()]
+    assert utts == sorted(dev)
+    assert "s_mtl" in json.dumps(score)
+
+
+def test_score_is_the_best_epochs(recipe: RecipeCopy, first_run: str) -> None:
+    """What scoring computes from the predictions of one epoch's model is what validation reported for it."""
+    exp = recipe.directory / "exp/druw"
+    recipe.run_ok(
+        "./mtl.sh", *SMALL, "--mtl_config", "conf/tuning/train_druw.yaml", "--tag", "druw", "--stage", "7",
+        "--stop_stage", "8", "--inference_model", "valid.score.best.pth",
+    )  # fmt: skip
+    history = json.loads((exp / "history.json").read_text())
+    best = (exp / "valid.score.best.pth").resolve().name.removesuffix("epoch.pth")
+    score = json.loads((exp / "predict_dev/score.json").read_text())
+    for name in ("emotion_ccc", "age_mae", "country_uar", "type_uar", "s_mtl"):
+        assert score["metrics"][name] == pytest.approx(history[best]["valid"][name], abs=1e-6), name
+
+
+def test_second_run_does_nothing(recipe: RecipeCopy, first_run: str) -> None:
+    recipe.run_ok("./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_druw.yaml", "--tag", "druw")
+    before = recipe.files()
+    output = recipe.run_ok("./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_druw.yaml", "--tag", "druw")
+    assert recipe.files() == before
+    assert output.count("is up to date") >= 13
+
+
+def test_changed_options_train_anew_and_keep_the_old(recipe: RecipeCopy, first_run: str) -> None:
+    arguments = (*SMALL[:-1], SMALL[-1].replace("2", "1", 1), "--tag", "druw")
+    output = recipe.run_ok(
+        "./mtl.sh", *arguments, "--mtl_config", "conf/tuning/train_druw.yaml", "--stage", "6", "--stop_stage", "6"
+    )
+    assert "the earlier experiment is kept as exp/druw." in output
+    assert (recipe.directory / "exp/druw/1epoch.pth").exists()
+    assert not (recipe.directory / "exp/druw/2epoch.pth").exists()
+
+
+def test_two_processes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -> None:
+    for nproc in ("1", "2"):
+        recipe.run_ok(
+            "./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_equal.yaml", "--tag", f"nproc{nproc}",
+            "--nproc", nproc, "--stage", "6", "--stop_stage", "6",
+        )  # fmt: skip
+    one, two = (
+        json.loads((recipe.directory / f"exp/nproc{n}/history.json").read_text())["2"]["valid"] for n in ("1", "2")
+    )
+    for name in ("emotion_ccc", "age_mae", "country_uar", "type_uar", "s_mtl"):
+        assert two[name] == pytest.approx(one[name], abs=1e-3), name
+
+
+def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_run: str) -> None:
+    single = "conf/tuning/train_single_emotion.yaml,conf/tuning/train_single_country.yaml"
+    single += ",conf/tuning/train_single_age.yaml"
+    rows = f"EW=conf/tuning/train_equal.yaml ST={single}"
+    output = recipe.run_ok("./grid.sh", "--rows", rows, "--jobs", "2", "--", *SMALL)
+    table = (recipe.directory / "exp/RESULTS.md").read_text()
+    assert "EW" in table
+    assert "ST" in table
+    assert "s_mtl" in table.lower()
+    assert "4 cells, 2 at a time" in output
+    before = recipe.files()
+    recipe.run_ok("./grid.sh", "--rows", rows, "--", *SMALL)
+    changed = {path for path, time in recipe.files().items() if before.get(path) != time}
+    assert not {path for path in changed if path.endswith(".pth")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--no_such_option", "1"], "unknown option"),
+        (["--stage", "six"], "whole numbers"),
+        (["--mtl_config", "conf/none.yaml", "--stage", "6"], "conf/none.yaml"),
+        (["--tasks", "conf/none.yaml"], "conf/none.yaml"),
+        (["--num_nodes", "2", "--tag", "nodes", "--stage", "6", "--stop_stage", "6"], "rdzv_endpoint"),
+    ],
+)
+def test_bad_options(recipe: RecipeCopy, first_run: str, arguments: list[str], message: str) -> None:
+    result = recipe.run("./mtl.sh", *SMALL, *arguments)
+    assert result.returncode != 0
+    assert message in result.stderr.splitlines()[-1], result.stderr[-1000:]
+
+
+def test_recipe_links_are_the_templates(recipe: RecipeCopy) -> None:
+    template = Path(__file__).parents[2] / "egs/TEMPLATE/mtl1"
+    assert (recipe.directory / "cmd.sh").read_text() == (template / "cmd.sh").read_text()
+    assert (Path(__file__).parents[2] / "egs/mini_vb/mtl1/mtl.sh").resolve() == template / "mtl.sh"
