@@ -4,80 +4,23 @@ Heads, losses, metrics, scoring, plots and packing read it from here; nothing el
 """
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.task import CLASSIFICATION, METRICS, NAME, REGRESSION, Task, is_exit, parse_task
 
-REGRESSION = "regression"
-CLASSIFICATION = "classification"
-# Files utt2<name> that Kaldi directories have anyway, inputs of the model, and keys of prediction records.
-RESERVED = ("spk", "dur", "num_frames", "shape", "lang", "feats", "feats_lengths", "utt", "notes", "score")
-# A task's loss and metric when tasks.yaml names none.
-_DEFAULTS = {REGRESSION: ("ccc", "ccc"), CLASSIFICATION: ("cross_entropy", "uar")}
-_METRICS = {REGRESSION: ("ccc", "pearson", "mae"), CLASSIFICATION: ("uar", "wa", "macro_f1")}
-_LOSSES = {REGRESSION: ("ccc", "mse", "l1"), CLASSIFICATION: ("cross_entropy",)}
+__all__ = [
+    "CLASSIFICATION", "LOWER_IS_BETTER", "REGRESSION", "Score", "ScoreTerm", "Task", "TaskSpec", "load_task_spec",
+    "task_spec_from_dict",
+]  # fmt: skip
+
 # Metrics where less is better; a score takes their inverse.
 LOWER_IS_BETTER = ("mae",)
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task.
-
-    Attributes:
-        name: The task's name; its label file is `utt2<name>`.
-        type: `regression` or `classification`.
-        dimensions: Names of the regression targets, in the order of the label file.
-        classes: Names of the classes; a class's index is its place here.
-        loss: Name in `espnet2_ext.mtl.loss.LOSSES`.
-        loss_conf: Options of the loss.
-        metric: The metric that stands for the task in tables.
-        activation: `sigmoid` (targets in [0, 1]) or `linear`.
-        normalise: Whether targets are standardised by the training set's mean and deviation for the loss. Predictions
-            are always reported in `unit`.
-        unit: Unit of the targets, e.g. `years`; empty for none.
-        range: Smallest and largest permitted label, or None.
-        exit: Number of the encoder's exit (from 1) that the task leaves at; None is the last one.
-    """
-
-    name: str
-    type: str
-    dimensions: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-    loss: str = ""
-    loss_conf: Mapping[str, Any] = field(default_factory=dict)
-    metric: str = ""
-    activation: str = "linear"
-    normalise: bool = False
-    unit: str = ""
-    range: tuple[float, float] | None = None
-    exit: int | None = None
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether the targets are classes."""
-        return self.type == CLASSIFICATION
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the outputs: classes or dimensions."""
-        return self.classes if self.is_classification else self.dimensions
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs of the task's head."""
-        return len(self.labels)
-
-    @property
-    def n_targets(self) -> int:
-        """Number of label columns: 1 class index, or the dimensions."""
-        return 1 if self.is_classification else len(self.dimensions)
 
 
 @dataclass(frozen=True)
@@ -148,7 +91,7 @@ class TaskSpec:
             UserError: A task is unknown or an exit is not a positive whole number.
         """
         for name, number in exits.items():
-            if name not in self.names or not isinstance(number, int) or number < 1:
+            if name not in self.names or not is_exit(number):
                 raise UserError(f"exits: {name}: {number}: give a task of {', '.join(self.names)} and a number from 1")
         tasks = tuple(dataclasses.replace(task, exit=exits.get(task.name, task.exit)) for task in self.tasks)
         return dataclasses.replace(self, tasks=tasks)
@@ -179,7 +122,8 @@ def load_task_spec(path: str | Path) -> TaskSpec:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: what looks like a date and is none.
         raise UserError(f"{path}: not plain yaml: {' '.join(str(error).split())}") from error
     return task_spec_from_dict(data, source=str(path))
 
@@ -194,80 +138,13 @@ def task_spec_from_dict(data: Any, source: str = "tasks") -> TaskSpec:
         raise UserError(f"{source}: needs a list `tasks` with at least one task")
     unknown = set(data) - {"tasks", "score"}
     if unknown:
-        raise UserError(f"{source}: unknown key {sorted(unknown)[0]!r}; known are tasks, score")
-    tasks = tuple(_parse_task(item, source) for item in data["tasks"])
+        raise UserError(f"{source}: unknown key {min(map(str, unknown))!r}; known are tasks, score")
+    tasks = tuple(parse_task(item, source) for item in data["tasks"])
     names = [task.name for task in tasks]
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise UserError(f"{source}: task {repeated[0]!r} stands twice")
     return TaskSpec(tasks, _parse_score(data.get("score"), tasks, source))
-
-
-def _parse_task(item: Any, source: str) -> Task:
-    if not isinstance(item, dict) or "name" not in item or "type" not in item:
-        raise UserError(f"{source}: every task needs `name` and `type`: {item!r}")
-    where = f"{source}: task {item['name']!r}"
-    known = {f.name for f in dataclasses.fields(Task)}
-    unknown = set(item) - known
-    if unknown:
-        raise UserError(f"{where}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
-    item = dict(item)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(item["name"])):
-        raise UserError(f"{where}: a name is letters, digits and _, and starts with a letter")
-    if item["name"] in RESERVED:
-        raise UserError(f"{where}: the name is reserved; choose another than {', '.join(RESERVED)}")
-    if item["type"] not in (REGRESSION, CLASSIFICATION):
-        raise UserError(f"{where}: type is {REGRESSION} or {CLASSIFICATION}, not {item['type']!r}")
-    loss, metric = _DEFAULTS[item["type"]]
-    item["loss"], item["metric"] = item.get("loss", loss), item.get("metric", metric)
-    for key in ("dimensions", "classes"):
-        item[key] = _names(item.get(key, ()), f"{where}: {key}")
-    if item.get("range") is not None:
-        item["range"] = _range(item["range"], where)
-    task = Task(**item)
-    _check_task(task, where)
-    return task
-
-
-def _names(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise UserError(f"{where}: give a list, not {value!r}")
-    names = tuple(str(name) for name in value)
-    bad = [name for name in names if not name or name.split() != [name]]
-    if bad or len(set(names)) != len(names):
-        raise UserError(f"{where}: names are unique and hold no white space: {bad or list(names)}")
-    return names
-
-
-def _range(value: Any, where: str) -> tuple[float, float]:
-    try:
-        low, high = (float(v) for v in value)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: range is [lowest, highest], not {value!r}") from error
-    if not low < high:
-        raise UserError(f"{where}: range [{low}, {high}] is empty")
-    return low, high
-
-
-def _check_task(task: Task, where: str) -> None:
-    if task.is_classification and (len(task.classes) < 2 or task.dimensions):
-        raise UserError(f"{where}: a classification has `classes`, two or more, and no `dimensions`")
-    if task.is_classification and (task.normalise or task.range or task.activation != "linear"):
-        raise UserError(f"{where}: activation, normalise and range are for regression")
-    if not task.is_classification and (not task.dimensions or task.classes):
-        raise UserError(f"{where}: a regression has `dimensions`, one or more, and no `classes`")
-    if task.activation not in ("linear", "sigmoid"):
-        raise UserError(f"{where}: activation is linear or sigmoid, not {task.activation!r}")
-    if task.activation == "sigmoid" and task.normalise:
-        raise UserError(f"{where}: a sigmoid cannot reach standardised targets; drop normalise or the sigmoid")
-    if task.loss not in _LOSSES[task.type]:
-        raise UserError(f"{where}: loss of a {task.type} is one of {', '.join(_LOSSES[task.type])}, not {task.loss!r}")
-    if task.metric not in _METRICS[task.type]:
-        raise UserError(f"{where}: metric is one of {', '.join(_METRICS[task.type])}, not {task.metric!r}")
-    if task.exit is not None and (not isinstance(task.exit, int) or task.exit < 1):
-        raise UserError(f"{where}: exit is a number from 1, not {task.exit!r}")
-    if not isinstance(task.loss_conf, dict) or not isinstance(task.normalise, bool):
-        raise UserError(f"{where}: loss_conf is a mapping and normalise is true or false")
 
 
 def _default_terms(tasks: Sequence[Task]) -> tuple[ScoreTerm, ...]:
@@ -277,26 +154,37 @@ def _default_terms(tasks: Sequence[Task]) -> tuple[ScoreTerm, ...]:
 def _parse_score(data: Any, tasks: Sequence[Task], source: str) -> Score:
     if data is None:
         return Score("score", _default_terms(tasks))
-    types = {task.name: task.type for task in tasks}
     if not isinstance(data, dict) or set(data) - {"name", "terms", "combine"} or not data.get("terms"):
         raise UserError(f"{source}: score has name, combine and terms: {data!r}")
+    name = _score_name(data.get("name", "score"), tasks, source)
+    if not isinstance(data["terms"], list):
+        raise UserError(f"{source}: score: terms is a list, not {data['terms']!r}")
     if data.get("combine", "harmonic_mean") != "harmonic_mean":
         raise UserError(f"{source}: score: combine is harmonic_mean, not {data['combine']!r}")
-    terms = []
-    for term in data["terms"]:
-        if not isinstance(term, dict) or set(term) - {"task", "metric", "transform"} or term.get("task") not in types:
-            raise UserError(
-                f"{source}: score: a term has task (one of {', '.join(types)}), metric, transform: {term!r}"
-            )
-        metric = term.get("metric")
-        if metric not in _METRICS[types[term["task"]]]:
-            raise UserError(f"{source}: score: {term['task']} has no metric {metric!r}")
-        if term.get("transform") not in (None, "inverse"):
-            raise UserError(f"{source}: score: transform is inverse, not {term['transform']!r}")
-        inverse = term.get("transform") == "inverse"
-        if inverse != (metric in LOWER_IS_BETTER):
-            raise UserError(
-                f"{source}: score: higher must be better: {metric} {'takes no' if inverse else 'needs'} inverse"
-            )
-        terms.append(ScoreTerm(term["task"], metric, inverse))
-    return Score(str(data.get("name", "score")), tuple(terms))
+    types = {task.name: task.type for task in tasks}
+    return Score(name, tuple(_parse_term(term, types, f"{source}: score") for term in data["terms"]))
+
+
+def _parse_term(term: Any, types: Mapping[str, str], where: str) -> ScoreTerm:
+    task = term.get("task") if isinstance(term, dict) else None
+    if not isinstance(task, str) or task not in types or set(term) - {"task", "metric", "transform"}:
+        raise UserError(f"{where}: a term has task (one of {', '.join(types)}), metric, transform: {term!r}")
+    metric = term.get("metric")
+    if metric not in METRICS[types[task]]:
+        raise UserError(f"{where}: {task} has no metric {metric!r}; it has {', '.join(METRICS[types[task]])}")
+    if term.get("transform") not in (None, "inverse"):
+        raise UserError(f"{where}: transform is inverse, not {term['transform']!r}")
+    inverse = term.get("transform") == "inverse"
+    if inverse != (metric in LOWER_IS_BETTER):
+        raise UserError(f"{where}: higher must be better: {metric} {'takes no' if inverse else 'needs'} inverse")
+    return ScoreTerm(task, metric, inverse)
+
+
+def _score_name(name: Any, tasks: Sequence[Task], source: str) -> str:
+    """The name stands among the validation values of an epoch and in file names."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(f"{source}: score: a name is letters, digits and _, and starts with a letter, not {name!r}")
+    metrics = {f"{task.name}_{metric}" for task in tasks for metric in METRICS[task.type]}
+    if name in {"time", "total_count"} | metrics | {f"loss_{task.name}" for task in tasks}:
+        raise UserError(f"{source}: score: the name {name!r} is taken; choose another")
+    return name
