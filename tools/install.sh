@@ -159,7 +159,7 @@ clear_unfinished() { # an environment that we began, and did not finish or did n
 heartbeat() { # pip is silent while it unpacks: say what has arrived on the disk
     local parent=$1
     while sleep 20 >/dev/null 2>&1 && kill -0 "${parent}" 2>/dev/null; do
-        say "working: $(du -sm "${venv}/lib" 2>/dev/null | cut -f 1) MB on the disk, about 5500 at the end"
+        say "working: $(du -sm "${venv}/lib" 2>/dev/null | cut -f 1) MB on the disk, 5500 to 6000 at the end"
     done
 }
 

@@ -126,24 +126,13 @@ def test_no_corpus_in_shared_code() -> None:
     assert not found, "\n".join(found)
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield each imported top-level package and whether the import runs when the module is imported."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    inside = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+def imports(path: Path) -> Iterator[str]:
+    """Yield each top-level package that a file imports anywhere."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module or ""]
-        else:
-            continue
-        for name in names:
-            yield name.split(".")[0], id(node) not in inside
+            yield (node.module or "").split(".")[0]
 
 
 def test_espnet_is_imported_only_where_training_is_wired() -> None:
@@ -151,7 +140,7 @@ def test_espnet_is_imported_only_where_training_is_wired() -> None:
         f"{path} imports {name}"
         for path in PYTHON
         if path.parts[0] in ("espnet2_ext", "utils") and not str(path).startswith(MAY_IMPORT_ESPNET)
-        for name, _ in imports(path)
+        for name in imports(path)
         if name in ("espnet", "espnet2", "espnet3")
     ]
     assert not found, "\n".join(found)
@@ -177,14 +166,3 @@ def test_base_package_imports_without_extras() -> None:
     assert (
         result.stdout.split() == []
     )  # ESPnet's task base takes seconds to import, its collate module asks the network
-
-
-def test_optional_packages_are_imported_where_they_are_used() -> None:
-    found = [
-        f"{path} imports {name} when it is imported"
-        for path in PYTHON
-        if path.parts[0] in ("espnet2_ext", "utils")
-        for name, at_import in imports(path)
-        if at_import and name in OPTIONAL
-    ]
-    assert not found, "\n".join(found)
