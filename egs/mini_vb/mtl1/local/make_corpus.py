@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--num_speakers", type=int, default=48, help="at least 12; a fifth each for dev and test")
-    parser.add_argument("--clips_per_speaker", type=int, default=10)
+    parser.add_argument("--clips_per_speaker", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.num_speakers < 12 or not 1 <= arguments.clips_per_speaker <= 999 or arguments.seed < 0:

@@ -74,12 +74,12 @@ def render_corpus(num_speakers: int, clips_per_speaker: int, seed: int) -> Itera
             rng = np.random.default_rng([seed, len(SPLITS), number, index])
             kind = TYPES[(number + index) % len(TYPES)]
             qualities = sample_qualities(rng)
-            intensities = _hide(emotion_intensities(qualities), rng)
+            intensities = hide_labels(emotion_intensities(qualities), rng)
             samples = render_clip(qualities, speaker, kind, rng)
             yield Clip(f"{speaker.name}-{index + 1:03d}", speaker, kind, intensities, samples)
 
 
-def _hide(intensities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def hide_labels(intensities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Take away labels (NaN) of MISSING_SHARE of the clips."""
     draw, one = rng.random(), rng.integers(len(EMOTIONS))
     hidden = intensities.copy()

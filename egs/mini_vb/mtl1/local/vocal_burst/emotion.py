@@ -27,7 +27,7 @@ EMOTIONS: tuple[str, ...] = (
     "Surprise",
 )
 
-GAIN = 4.0
+GAIN = 2.6
 BIAS = -1.8
 
 _DIRECTIONS = np.array(
@@ -68,6 +68,6 @@ def sample_qualities(rng: np.random.Generator) -> np.ndarray:
         (8,), each in [-1, 1]. The resulting intensities are correlated (similar directions) and mostly low.
     """
     main, second = rng.choice(len(EMOTIONS), size=2, replace=False)
-    strength = rng.uniform(0.3, 1.4)
-    qualities = strength * DIRECTIONS[main] + rng.uniform(0.0, 0.6) * DIRECTIONS[second]
+    strength = rng.uniform(0.4, 2.4)
+    qualities = strength * DIRECTIONS[main] + rng.uniform(0.0, 1.0) * DIRECTIONS[second]
     return np.clip(qualities + 0.2 * rng.standard_normal(len(QUALITIES)), -1.0, 1.0)

@@ -43,21 +43,21 @@ class Gesture:
 
 GESTURES: dict[str, Gesture] = {
     # Ingressive: the noise swells and stops at once.
-    "Gasp": Gesture((1, 1), (0.5, 0.9), (0, 0), 0.8, 1.0, 1.0, 0.45, 0.6, (1500, 7000), 2, 4),
+    "Gasp": Gesture((1, 1), (0.5, 0.9), (0, 0), 0.8, 1.0, 1.0, 0.4, 0.8, (1500, 7000), 2, 4),
     # A train of short bursts that grow weaker.
-    "Laugh": Gesture((4, 8), (0.13, 0.18), (0.08, 0.12), 0.2, 1.2, 0.88, 1.0, 0.25, (500, 7000), 2, -2),
+    "Laugh": Gesture((4, 8), (0.13, 0.18), (0.08, 0.12), 0.2, 1.2, 0.88, 1.0, 0.3, (500, 7000), 2, -2),
     # A few long falling wails.
-    "Cry": Gesture((2, 3), (0.5, 0.75), (0.12, 0.25), 0.3, 0.8, 0.95, 1.0, 0.12, (500, 7000), 2, -5),
+    "Cry": Gesture((2, 3), (0.5, 0.75), (0.12, 0.25), 0.3, 0.8, 0.95, 1.0, 0.3, (500, 7000), 2, -5),
     # One long high plateau.
-    "Scream": Gesture((1, 1), (0.8, 1.5), (0, 0), 0.08, 0.2, 1.0, 1.0, 0.08, (500, 7000), 7, -1),
+    "Scream": Gesture((1, 1), (0.8, 1.5), (0, 0), 0.08, 0.2, 1.0, 1.0, 0.3, (500, 7000), 5, -1),
     # One short low stroke with a hard onset.
-    "Grunt": Gesture((1, 1), (0.3, 0.45), (0, 0), 0.1, 2.5, 1.0, 1.0, 0.15, (300, 4000), -3, -3),
+    "Grunt": Gesture((1, 1), (0.3, 0.45), (0, 0), 0.1, 2.5, 1.0, 1.0, 0.3, (300, 4000), -2, -3),
     # One long low swell.
-    "Groan": Gesture((1, 1), (1.0, 1.9), (0, 0), 0.4, 1.0, 1.0, 1.0, 0.1, (300, 4000), -3, -3),
+    "Groan": Gesture((1, 1), (1.0, 1.9), (0, 0), 0.4, 1.0, 1.0, 1.0, 0.3, (300, 6000), -2, -3),
     # A train of breaths, hardly voiced.
     "Pant": Gesture((3, 6), (0.18, 0.28), (0.1, 0.18), 0.45, 1.0, 1.0, 0.35, 0.7, (700, 6000), 0, 0),
     # Two hums with a closed mouth.
-    "Other": Gesture((2, 2), (0.25, 0.4), (0.08, 0.15), 0.3, 0.5, 1.0, 1.0, 0.05, (300, 3000), 0, 3, True),
+    "Other": Gesture((2, 2), (0.25, 0.4), (0.08, 0.15), 0.3, 0.5, 1.0, 1.0, 0.3, (300, 6000), 0, 3, True),
 }
 
 TYPES: tuple[str, ...] = tuple(GESTURES)
@@ -88,12 +88,12 @@ def lay_out(gesture: Gesture, tempo: float, rate: int, rng: np.random.Generator,
 
     Args:
         gesture: the type's time pattern.
-        tempo: quality in [-1, 1]; units and gaps are 2**(0.5 * tempo) times as fast.
+        tempo: quality in [-1, 1]; units and gaps are 2**(0.7 * tempo) times as fast.
         rate: sampling rate in Hz.
         rng: draws the number and length of the units.
         longest: upper bound of the duration, in seconds; units that would pass it are left out.
     """
-    speed = 2.0 ** (0.5 * tempo)
+    speed = 2.0 ** (0.7 * tempo)
     count = int(rng.integers(gesture.units[0], gesture.units[1] + 1))
     lengths = rng.uniform(*gesture.length, size=count) / speed
     gaps = rng.uniform(*gesture.gap, size=count) / speed

@@ -23,8 +23,9 @@ def glottal_source(
         pitch: (N,) fundamental frequency in Hz at RATE.
         jitter: standard deviation of the relative perturbation of periods.
         shimmer: standard deviation of the relative perturbation of amplitudes.
-        roughness: in [0, 1]; every second period is weakened by up to 70 % and lengthened (subharmonics).
-        effort: in [-1, 1]; shortens the open phase and moves the spectral tilt's corner from 250 to 4000 Hz.
+        roughness: in [0, 1]; every second period is weakened by up to 70 % and lengthened
+            (subharmonics), and up to 6 % of jitter is added.
+        effort: in [-1, 1]; shortens the open phase and moves the spectral tilt's corner from 500 to 8000 Hz.
         rng: draws the perturbations.
 
     Returns:
@@ -32,6 +33,7 @@ def glottal_source(
     """
     count = int(np.sum(pitch) / RATE * 1.5) + 8
     odd = np.arange(count) % 2
+    jitter = np.hypot(jitter, 0.06 * roughness)
     speed = (1.0 + jitter * rng.standard_normal(count)) * (1.0 - 0.05 * roughness * odd)
     level = (1.0 + shimmer * rng.standard_normal(count)) * (1.0 - 0.7 * roughness * odd)
     cycle = np.minimum(np.cumsum(pitch / RATE).astype(np.int64), count - 1)
@@ -39,7 +41,7 @@ def glottal_source(
     cycle = np.minimum(phase.astype(np.int64), count - 1)
     place = (phase - np.floor(phase)) / (0.65 - 0.15 * effort)
     pulse = np.where(place < 1.0, place * (2.0 - 3.0 * place), 0.0) * np.clip(level, 0.0, 2.0)[cycle]
-    pole = np.exp(-2.0 * np.pi * 1000.0 * 4.0**effort / RATE)
+    pole = np.exp(-2.0 * np.pi * 2000.0 * 4.0**effort / RATE)
     return _unit_rms(lfilter([1.0 - pole], [1.0, -pole], pulse))
 
 

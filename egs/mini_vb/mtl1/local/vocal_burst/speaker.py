@@ -9,7 +9,7 @@ AGES: tuple[float, float] = (20.0, 40.0)
 
 VOWELS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "Norland": ((310.0, 2300.0), (430.0, 2000.0)),
-    "Ostia": ((330.0, 750.0), (460.0, 950.0)),
+    "Ostia": ((400.0, 950.0), (500.0, 1150.0)),
     "Sudria": ((860.0, 1250.0), (760.0, 1550.0)),
     "Vestia": ((520.0, 1450.0), (600.0, 1800.0)),
 }
@@ -57,7 +57,7 @@ def sample_speaker(rng: np.random.Generator, name: str, split: str, age: float, 
         split=split,
         age=age,
         country=country,
-        pitch=250.0 * 2.0 ** ((-9.0 * old + 1.1 * rng.standard_normal()) / 12.0),
+        pitch=250.0 * 2.0 ** ((-6.0 * old + 0.8 * rng.standard_normal()) / 12.0),
         tract_scale=(1.14 - 0.26 * old) * (1.0 + 0.025 * rng.standard_normal()),
         jitter=(0.002 + 0.024 * old) * np.exp(0.2 * rng.standard_normal()),
         shimmer=(0.02 + 0.22 * old) * np.exp(0.2 * rng.standard_normal()),

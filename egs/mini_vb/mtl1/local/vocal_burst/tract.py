@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import sosfilt
 
-UPPER_FORMANTS: tuple[float, float, float] = (2700.0, 3600.0, 4600.0)
-"""Third to fifth formant in Hz, in a tract of neutral length."""
+UPPER_FORMANTS: tuple[float, ...] = (2700.0, 3600.0, 4500.0, 5400.0, 6300.0)
+"""Third to seventh formant in Hz, in a tract of neutral length. The cascade needs them up to the Nyquist rate, or the
+spectrum falls too fast above the second."""
 
-BANDWIDTHS: tuple[float, ...] = (70.0, 90.0, 140.0, 200.0, 260.0)
-"""Bandwidths of the five formants in Hz."""
+BANDWIDTHS: tuple[float, ...] = (80.0, 100.0, 140.0, 200.0, 260.0, 320.0, 380.0)
+"""Bandwidths of the seven formants in Hz."""
 
 
 def formants(vowel: tuple[float, float], accent: tuple[float, float], scale: float) -> tuple[float, ...]:
-    """Frequencies in Hz of five formants.
+    """Frequencies in Hz of seven formants.
 
     Args:
         vowel: first and second formant in Hz in a tract of neutral length.
