@@ -1,0 +1,85 @@
+"""What a result was made with, in words."""
+
+import datetime
+import platform
+from typing import Any
+
+import yaml
+
+from espnet2_ext.report.experiment import Experiment
+from espnet2_ext.train.environment import describe_environment
+
+
+def environment(experiment: Experiment) -> dict[str, Any]:
+    """Return date, git, versions, and where known n_parameters and command.
+
+    An experiment without `env.yaml` gets what is true now.
+    """
+    if experiment.env:
+        return experiment.env
+    now = describe_environment()
+    return {key: now[key] for key in ("date", "git", "versions")}
+
+
+def fact_rows(experiment: Experiment) -> list[tuple[str, str]]:
+    """Return what stands at the head of a report: name and value."""
+    env, config = environment(experiment), experiment.config
+    rows = [("Date", _date(env.get("date"))), ("Git", _git(str(env.get("git", "unknown"))))]
+    if isinstance(env.get("n_parameters"), int):
+        rows.append(("Parameters", f"{env['n_parameters']:,}"))
+    rows += [(title, str(config[key])) for title, key in _CONFIG_FACTS if config.get(key) is not None]
+    if experiment.valid:
+        rows.append(("Epochs", str(max(experiment.valid))))
+    return rows
+
+
+_CONFIG_FACTS = (("Encoder", "encoder"), ("Weighting", "weighting"), ("Seed", "seed"), ("Batch size", "batch_size"))
+
+
+def version_rows(experiment: Experiment) -> list[tuple[str, str]]:
+    """Return packages and their versions."""
+    versions = environment(experiment).get("versions") or {"python": platform.python_version()}
+    return [(str(name), str(version)) for name, version in versions.items()]
+
+
+def command(experiment: Experiment) -> str:
+    """Return the command that trained the model; empty if unknown."""
+    return str(environment(experiment).get("command") or "")
+
+
+def config_text(experiment: Experiment) -> str:
+    """Return the configuration as yaml."""
+    return yaml.safe_dump(experiment.config, sort_keys=True, allow_unicode=True)
+
+
+def config_differences(experiments: list[Experiment]) -> list[tuple[str, list[str]]]:
+    """Return the options in which experiments differ, and each one's value; paths of files do not count."""
+    flat = [_flatten({k: v for k, v in e.config.items() if k not in _PLACES}) for e in experiments]
+    keys = dict.fromkeys(key for options in flat for key in options)
+    rows = [(key, [options.get(key, "") for options in flat]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+_PLACES = ("output_dir", "config", "log_dir", "dist_init_method", "task_config", "tensorboard_dir")
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(value, dict):
+        return {
+            k: v
+            for key, item in value.items()
+            for k, v in _flatten(item, f"{prefix}.{key}" if prefix else str(key)).items()
+        }
+    if isinstance(value, list) and prefix == "task_spec.tasks":
+        return {prefix: ", ".join(str(task.get("name")) for task in value)}
+    return {prefix: str(value)}
+
+
+def _date(value: Any) -> str:
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return str(value or "unknown").replace("T", " ")[:16]
+
+
+def _git(revision: str) -> str:
+    return f"{revision.removesuffix('-dirty')} (uncommitted changes)" if revision.endswith("-dirty") else revision
