@@ -95,7 +95,8 @@ def decode(header: ArkHeader, data: bytes) -> np.ndarray:
         data: Exactly ``header.data_bytes`` bytes.
 
     Returns:
-        A writable float32 array of ``header.shape``, equal to kaldiio's decoding to the bit.
+        A writable float32 array of ``header.shape``, equal to kaldiio's decoding to the bit (Kaldi rounds
+        in another order: up to 2^-15 relative for 16-bit integers, method 4, else float32 rounding).
     """
     if header.kind in ("FM", "FV"):
         return np.frombuffer(data, "<f4").reshape(header.shape).astype(np.float32)

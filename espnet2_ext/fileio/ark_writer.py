@@ -5,7 +5,7 @@ import os
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class ArkWriter:
         try:
             for path in (Path(ark_path), self._scp_path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self._temporary.open("wb", buffering=_BUFFER_BYTES)
+            self._file = io.BufferedWriter(io.FileIO(self._temporary, "w"), _BUFFER_BYTES)
         except OSError as error:
             raise self._error(error) from error
 
@@ -72,8 +72,7 @@ class ArkWriter:
         array = np.ascontiguousarray(array, "<f4")
         if array.ndim not in (1, 2):
             raise UserError(f"{self._ark_name}: utterance {utterance}: {array.ndim} dimensions; give 1 or 2")
-        # A sum is one pass without a temporary array; it is not finite if a value is not, and seldom otherwise.
-        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+        if not np.isfinite(array).all():
             raise UserError(f"{self._ark_name}: utterance {utterance}: values are not finite; check its audio")
         try:
             self._file.write(utterance.encode() + b" ")
@@ -122,10 +121,8 @@ class ArkWriter:
     def discard(self) -> None:
         """Leave the old files, if any, as they were, and remove what was written."""
         if not self._file.closed:
-            # Detached first: closing would flush the buffer, which fails on a full disk.
-            raw = self._file.raw if isinstance(self._file, io.BufferedWriter) else self._file
-            os.ftruncate(raw.fileno(), 0)
-            raw.close()
+            # Not the buffer: closing it would write what is left, which fails on a full disk.
+            self._file.raw.close()
         self._temporary.unlink(missing_ok=True)
 
     def _error(self, error: OSError) -> UserError:
