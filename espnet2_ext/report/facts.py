@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.report.experiment import Experiment
+from espnet2_ext.report.text_table import escape_markdown
 from espnet2_ext.train.environment import describe_environment
 
 
@@ -83,3 +84,21 @@ def _date(value: Any) -> str:
 
 def _git(revision: str) -> str:
     return f"{revision.removesuffix('-dirty')} (uncommitted changes)" if revision.endswith("-dirty") else revision
+
+
+def table_facts(experiments: list[Experiment], set_name: str) -> list[tuple[str, str]]:
+    """Return what stands above a table of several experiments, as Markdown: each fact once where it is the same."""
+    found = [environment(experiment) for experiment in experiments]
+    dates = sorted(_date(env.get("date")) for env in found)
+    rows = [("Set", set_name), ("Models", str(len(experiments))), ("Date", _span(dates))]
+    rows.append(("Git", ", ".join(dict.fromkeys(_git(str(env.get("git", "unknown"))) for env in found))))
+    counts = sorted({env["n_parameters"] for env in found if isinstance(env.get("n_parameters"), int)})
+    if counts:
+        rows.append(("Parameters", _span([f"{count:,}" for count in counts])))
+    versions = [", ".join(f"{name} {version}" for name, version in version_rows(e)) for e in experiments]
+    rows.append(("Versions", "; ".join(dict.fromkeys(versions))))
+    return [(name, escape_markdown(value)) for name, value in rows]
+
+
+def _span(values: list[str]) -> str:
+    return values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"

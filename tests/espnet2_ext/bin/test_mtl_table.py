@@ -1,0 +1,173 @@
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from fake_experiment import make_spec, write_data, write_experiment, write_predictions
+
+from espnet2_ext.bin import mtl_score, mtl_table
+from espnet2_ext.errors import UserError
+from espnet2_ext.report.bootstrap import p_value, read_samples
+
+SPEC = make_spec(3)
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["mtl_table", "--set", "dev", "--out", "RESULTS.md", *arguments])
+        mtl_table.main()
+        return Path("RESULTS.md").read_text()
+
+    return run
+
+
+def _train(path: Path, tasks: tuple[str, ...], noise: float, seed: int, data: tuple, bootstrap: int = 60) -> dict:
+    """Write an experiment beside `dump`, with predictions, and score it; returns the score."""
+    spec = SPEC.subset(tasks)
+    write_experiment(path, spec, seed=seed)
+    write_predictions(path, "dev", spec, *data, noise=noise, seed=seed)
+    out = path / "predict_dev"
+    arguments = ["--predictions", out / "predictions.jsonl", "--data", path.parents[1] / "dump/dev"]
+    arguments += ["--tasks", path / "config.yaml", "--out", out / "score.json", "--bootstrap", bootstrap]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["mtl_score", *map(str, arguments)])
+        mtl_score.main()
+    return json.loads((out / "score.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict]]:
+    """Two seeds of a multi-task system and of single-task models: their directory, and their scores."""
+    root = tmp_path_factory.mktemp("grid")
+    data = write_data(root / "dump/dev", SPEC, n=48)
+    found = {}
+    for seed in (1, 2):
+        found[f"ew{seed}"] = _train(root / f"exp/equal_seed{seed}", SPEC.names, 0.7, seed, data)
+        for task in SPEC.names:
+            found[f"{task}{seed}"] = _train(root / f"exp/single_{task}_seed{seed}", (task,), 0.4, seed, data)
+    return root, found
+
+
+@pytest.fixture
+def scores(tmp_path: Path, grid: tuple[Path, dict[str, dict]], monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
+    """The scores, in a copy that a test may spoil."""
+    shutil.copytree(grid[0], tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return grid[1]
+
+
+def _rows(page: str, heading: str = "") -> dict[str, list[str]]:
+    """Cells of the first table after a heading, by first cell."""
+    lines = page[page.index(heading) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = {}
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows[cells[0]] = cells[1:]
+    return rows
+
+
+def test_rows_are_means_and_deviations_over_seeds(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    page = table("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--title", "A title")
+    assert page.startswith("# A title\n")
+    rows = _rows(page)
+    assert rows["system"] == ["seeds", "emotion CCC", "country UAR", "age MAE (years)", "S\\_MTL"]
+    two = [scores["ew1"]["metrics"]["age_mae"]["value"], scores["ew2"]["metrics"]["age_mae"]["value"]]
+    assert rows["EW"][3] == f"{np.mean(two):.3f} ± {np.std(two, ddof=1):.3f}"
+    totals = []
+    for seed in (1, 2):
+        value = {task: scores[f"{task}{seed}"]["metrics"] for task in SPEC.names}
+        ccc, uar, mae = (value["emotion"]["emotion_ccc"]["value"], value["country"]["country_uar"]["value"],
+                         value["age"]["age_mae"]["value"])  # fmt: skip
+        totals.append(3 / (1 / ccc + 1 / uar + mae))
+    assert rows["ST"][4] == f"{np.mean(totals):.3f} ± {np.std(totals, ddof=1):.3f}"
+    assert rows["ST"][0] == "2"
+
+
+def test_differences_are_of_the_same_resampled_sets(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    page = table("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--against", "EW")
+    ew = np.mean([read_samples(Path(f"exp/equal_seed{s}/predict_dev/bootstrap.npz"))[0]["age_mae"] for s in (1, 2)], 0)
+    st = np.mean(
+        [read_samples(Path(f"exp/single_age_seed{s}/predict_dev/bootstrap.npz"))[0]["age_mae"] for s in (1, 2)], 0
+    )
+    low, high = np.percentile(ew, [2.5, 97.5])
+    assert _rows(page, "## Intervals")["EW"][2] == f"[{low:.3f}, {high:.3f}]"
+    low, high = np.percentile(st - ew, [2.5, 97.5])
+    cell = _rows(page, "## Differences to EW")["ST"][2]
+    assert f"[{low:.3f}, {high:.3f}]" in cell
+    means = [np.mean([scores[f"{name}{s}"]["metrics"]["age_mae"]["value"] for s in (1, 2)]) for name in ("age", "ew")]
+    assert cell.startswith(f"{means[0] - means[1]:+.3f} ")
+
+
+def test_p_value_by_hand() -> None:
+    assert p_value(np.array([1.0, 2.0, 3.0, -1.0])) == pytest.approx(2 * 2 / 5)
+    assert p_value(np.ones(999)) == pytest.approx(2 / 1000)
+    assert p_value(np.zeros(10)) == 1
+    assert np.isnan(p_value(np.array([np.nan])))
+
+
+def test_paper_stands_beside(table: Callable[..., str], scores: dict[str, dict], tmp_path: Path) -> None:
+    paper = {"source": "table 1", "rows": {"EW": {"emotion_ccc": 0.633, "s_mtl": 0.405}, "UW": {"s_mtl": 0.4}}}
+    (tmp_path / "paper.yaml").write_text(yaml.safe_dump(paper))
+    page = table("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--paper", "paper.yaml")
+    rows = _rows(page)
+    assert rows["system"][:3] == ["seeds", "emotion CCC", "paper"]
+    assert rows["EW"][2] == "0.633"
+    assert rows["EW"][-1] == "0.405"
+    assert rows["ST"][2] == "–"
+    assert "Paper: table 1." in page
+
+
+def test_without_bootstraps_there_are_no_intervals(table: Callable[..., str], tmp_path: Path) -> None:
+    data = write_data(tmp_path / "dump/dev", SPEC, n=30)
+    _train(tmp_path / "exp/a", SPEC.names, 0.5, 1, data, bootstrap=0)
+    page = table("--rows", "A=exp/a")
+    assert "Intervals" not in page
+    assert "±" not in _rows(page)["A"][1]
+    with pytest.raises(UserError, match="without intervals"):
+        table("--rows", "A=exp/a", "--against", "A")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rows", "EW"], "is not NAME=DIRECTORIES"),
+        (["--rows", " "], "names no row"),
+        (["--rows", "EW=exp/none*"], "no experiment matches"),
+        (["--rows", "X=exp/equal_seed1 X=exp/single_age_seed1"], "seed 1: several models of task age"),
+        (["--rows", "EW=exp/equal_seed* X=exp/single_age_seed*"], "seed 1: no model of task emotion"),
+        (["--rows", "EW=exp/equal_seed*", "--against", "DWA"], "--against DWA: choose among EW"),
+        (["--rows", "EW=exp/equal_seed*", "--paper", "dump/dev/utt2spk"], "utt2spk"),
+    ],
+)
+def test_bad_rows_are_one_line(
+    table: Callable[..., str], scores: dict[str, dict], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        table(*arguments)
+    assert "\n" not in str(caught.value)
+    assert not Path("RESULTS.md").exists()
+
+
+def test_missing_score_names_the_stage(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    Path("exp/equal_seed1/predict_dev/score.json").unlink()
+    with pytest.raises(UserError, match="stage 8"):
+        table("--rows", "EW=exp/equal_seed*")
+
+
+def test_bootstrap_of_another_scoring_is_refused(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    path = Path("exp/equal_seed1/predict_dev/score.json")
+    score = json.loads(path.read_text())
+    score["bootstrap"]["fingerprint"] = "0"
+    path.write_text(json.dumps(score))
+    with pytest.raises(UserError, match="of another scoring"):
+        table("--rows", "EW=exp/equal_seed*")
