@@ -9,11 +9,11 @@ from espnet2_ext.mtl.encoder.conv_block import frame_mask
 class StatisticsPoolingExit(torch.nn.Module):
     """Mean over frequency, max + mean over time, linear layer of the same width, ReLU.
 
-    Source: PANNs (Kong et al., 2020) and the ExVo system (Song et al., 2022).
+    Source: PANNs (Kong et al., 2020) and the system of Song et al. (2022).
 
     Args:
         channels: Channels of the feature map, and width of the embedding.
-        dropout: Probability of dropout before and after the linear layer (PANNs: 0.5; the ExVo system: none).
+        dropout: Probability of dropout before and after the linear layer (PANNs: 0.5; Song et al.: none).
     """
 
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
