@@ -1,0 +1,58 @@
+"""Predict the utterances of a dump directory with a trained model (stage 7)."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from espnet2_ext.data.crop import Crop
+from espnet2_ext.data.dataset import MTLDataset, keep_batch
+from espnet2_ext.data.sampler import SequentialBatchSampler
+from espnet2_ext.errors import UserError, run_cli
+from espnet2_ext.inference.records import write_records
+from espnet2_ext.mtl.build import load_trained
+from espnet2_ext.train.evaluate import gather_sets, run_model
+
+
+def predict(args: argparse.Namespace) -> int:
+    """Write predictions.jsonl; return the number of utterances.
+
+    Raises:
+        UserError: The model or the features cannot be read, or do not fit each other.
+    """
+    model, config = load_trained(args.model / "config.yaml", args.model / args.weights, args.device)
+    dataset = MTLDataset(args.dump, model.spec, Crop(**config["crop_conf"]), train=False)
+    if dataset.feature_size != config["input_size"]:
+        raise UserError(
+            f"{args.dump}/feats.scp: features of {dataset.feature_size} bins; the model takes {config['input_size']}"
+        )
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_sampler=SequentialBatchSampler(len(dataset), args.batch_size),
+        collate_fn=keep_batch,
+        num_workers=args.num_workers,
+    )
+    utts, outputs, targets = run_model(model, loader, args.device, torch.autocast(args.device, enabled=False))
+    utts, outputs, _ = gather_sets(utts, outputs, targets)
+    with torch.no_grad():
+        reported = model.report({name: torch.from_numpy(value).to(args.device) for name, value in outputs.items()})
+    write_records(args.out, model.spec, utts, {name: value.cpu().numpy() for name, value in reported.items()})
+    return len(utts)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="exp/<tag>")
+    parser.add_argument("--weights", default="valid.score.ave.pth", help="which weights of the experiment")
+    parser.add_argument("--dump", type=Path, required=True, help="dump/<feature>/<set>")
+    parser.add_argument("--out", type=Path, required=True, help="predictions.jsonl")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--num-workers", type=int, default=0, help="processes that read features")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    args = parser.parse_args()
+    print(f"{args.out}: {predict(args)} utterances")
+
+
+if __name__ == "__main__":
+    run_cli(main)
