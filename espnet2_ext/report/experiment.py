@@ -129,7 +129,7 @@ def _read_history(path: Path) -> tuple[History, History]:
             {int(epoch): _numbers(data[epoch].get(part) or {}) for epoch in sorted(data, key=int)}
             for part in ("train", "valid")
         ]
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{path}: no history of epochs ({error}); train again") from error
     return parts[0], parts[1]
 

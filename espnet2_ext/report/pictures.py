@@ -1,6 +1,5 @@
 """All figures of a report: as PNG files, and as addresses for the page."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,9 +117,9 @@ def _curve_alt(experiment: Experiment, task: Task) -> str:
 
 
 def _weights_alt(experiment: Experiment) -> str:
-    last: Callable[[str], list[float]] = lambda name: series(experiment.train, name)[1][-1:]  # noqa: E731
-    parts = [f"{_plain(t)} {value:.3g}" for t in experiment.spec.names for value in last(f"weight_{t}")]
-    parts += [f"restrained sum {value:.3g}" for value in last("restraint_sum")]
+    shown = {_plain(task): f"weight_{task}" for task in experiment.spec.names} | {"restrained sum": "restraint_sum"}
+    found = {title: series(experiment.train, name)[1] for title, name in shown.items()}
+    parts = [f"{title} {values[-1]:.3g}" for title, values in found.items() if values]
     return f"Line chart of the task weights by epoch. In the last epoch: {', '.join(parts)}."
 
 

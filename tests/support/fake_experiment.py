@@ -1,14 +1,18 @@
 """A made-up experiment directory and its data, for tests of scoring, reports and tables."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import soundfile
 import yaml
 
-from espnet2_ext.fileio.table import write_table
+from espnet2_ext.bin import mtl_report, mtl_score
+from espnet2_ext.data.labels import read_all_labels
+from espnet2_ext.fileio.table import read_table, write_table
 from espnet2_ext.inference.records import write_records
 from espnet2_ext.mtl.task_spec import TaskSpec, task_spec_from_dict
 
@@ -171,3 +175,38 @@ def write_predictions(
     predictions = make_predictions(spec, targets, noise, seed)
     write_records(exp / f"predict_{set_name}" / "predictions.jsonl", spec, utts, predictions)
     return predictions
+
+
+def write_scored(
+    exp: Path, data: Path, set_name: str, spec: TaskSpec, noise: float, seed: int, bootstrap: int = 20
+) -> None:
+    """Predict and score the labels in `data`."""
+    utts = sorted(read_table(data / "utt2spk"))
+    targets = read_all_labels(data, spec.tasks, utts)
+    write_predictions(exp, set_name, spec, utts, targets, noise, seed)
+    directory = exp / f"predict_{set_name}"
+    arguments = ["--predictions", directory / "predictions.jsonl", "--data", data, "--tasks", exp / "config.yaml",
+                 "--out", directory / "score.json", "--bootstrap", bootstrap]  # fmt: skip
+    with mock.patch.object(sys, "argv", ["mtl_score", *map(str, arguments)]):
+        mtl_score.main()
+
+
+def write_report_case(root: Path) -> None:
+    """Two sets and two experiments; some utterances and an experiment have names that break a careless page."""
+    spec = make_spec(3)
+    hostile = [f"{HOSTILE}{i}" for i in range(6)]
+    write_data(root / "dump/dev", spec, utts=sorted([*hostile, *utterances(42)]), seed=1)
+    write_data(root / "dump/test", spec, n=36, seed=2)
+    write_wavs(root / "wav", sorted([*hostile, *utterances(42)]))
+    for i, (name, weighting) in enumerate((("druw<b>", "druw"), ("equal", "equal"))):
+        write_experiment(root / "exp" / name, spec, weighting=weighting)
+        for set_name in ("dev", "test"):
+            write_scored(root / "exp" / name, root / "dump" / set_name, set_name, spec, noise=0.6 + 0.2 * i, seed=i)
+
+
+def report(root: Path, *extra: str, exp: str = "druw<b>", out: str = "report", sets: str = "dev test") -> Path:
+    """Run stage 9; returns its directory."""
+    arguments = ["--exp", root / "exp" / exp, "--sets", sets, "--dump", root / "dump", "--out", root / out, *extra]
+    with mock.patch.object(sys, "argv", ["mtl_report", *map(str, arguments)]):
+        mtl_report.main()
+    return root / out
