@@ -24,6 +24,8 @@ def collect_stats(scp: str | Path) -> dict[str, np.ndarray]:
     count, total, square = 0, np.zeros(0), np.zeros(0)
     for utt in reader.keys():  # noqa: SIM118 (a reader, not a dict)
         feats = reader[utt].astype(np.float64)
+        if feats.ndim != 2:
+            raise UserError(f"{scp}: {utt}: features of shape {feats.shape} are no (T, D) matrix")
         if count == 0:
             total, square = np.zeros(feats.shape[1]), np.zeros(feats.shape[1])
         if feats.shape[1:] != total.shape:

@@ -6,33 +6,43 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.errors import UserError, run_cli
+from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.fileio.table import read_table, write_table
 
 
 def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> str:
     """Copy the tables of a dump directory, utterances of `min_frames` to `max_frames` frames only (0: no limit).
 
-    Arks stay where they are. feats.scp is written last.
+    Arks stay where they are. A label file of which no utterance is left is left out. feats.scp is written last.
 
     Returns:
         One line about the set.
 
     Raises:
-        UserError: No utterance is left.
+        UserError: No utterance is left, or the directory is not one of stage 2.
     """
-    frames = {utt: int(count) for utt, count in read_table(source / "utt2num_frames").items()}
+    frames = _read_frames(source / "utt2num_frames")
     kept = {utt for utt, n in frames.items() if n >= min_frames and (max_frames == 0 or n <= max_frames)}
     if not kept:
         raise UserError(f"{source}: no utterance has {min_frames} to {max_frames or 'any'} frames; see --min_frames")
     out.mkdir(parents=True, exist_ok=True)
-    names = [p.name for p in source.iterdir() if p.name.startswith("utt2") or p.name == "wav.scp"]
-    for name in [*sorted(names), "feats.scp"]:
-        write_table(out / name, {utt: value for utt, value in read_table(source / name).items() if utt in kept})
-    stale = {p.name for p in out.iterdir() if p.name.startswith("utt2")} - set(names)
-    for name in stale:
-        (out / name).unlink()
-    config = (source / "feature.yaml").read_text(encoding="utf-8")
-    (out / "feature.yaml").write_text(config, encoding="utf-8")
+    names = [p.name for p in source.iterdir() if p.name.startswith("utt2") or p.name in ("wav.scp", "feats.scp")]
+    tables = {
+        name: {utt: value for utt, value in read_table(source / name).items() if utt in kept} for name in sorted(names)
+    }
+    feats = tables.pop("feats.scp", {})
+    if not feats:
+        raise UserError(f"{source}/feats.scp: none of the utterances of utt2num_frames; run stage 2 again")
+    config = _read_config(source / "feature.yaml")
+    for path in out.iterdir():
+        if path.name.startswith("utt2") and not tables.get(path.name):
+            path.unlink()
+    for name, rows in tables.items():
+        if rows:
+            write_table(out / name, rows)
+    with atomic_path(out / "feature.yaml") as temporary:
+        temporary.write_text(config, encoding="utf-8")
+    write_table(out / "feats.scp", feats)
     counts = np.array([frames[utt] for utt in kept])
     speakers = len({speaker for utt, speaker in read_table(source / "utt2spk").items() if utt in kept})
     seconds = sum(float(v) for utt, v in read_table(source / "utt2dur").items() if utt in kept)
@@ -40,6 +50,21 @@ def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> st
         f"{out}: {len(kept)} of {len(frames)} utterances, {speakers} speakers, {seconds / 60:.1f} minutes, "
         f"frames {counts.min()} to {counts.max()}, median {np.median(counts):.0f}"
     )
+
+
+def _read_frames(path: Path) -> dict[str, int]:
+    rows = read_table(path)
+    bad = [utt for utt, count in rows.items() if not count.isdecimal()]
+    if bad:
+        raise UserError(f"{path}: {bad[0]}: {rows[bad[0]]!r} is not a number of frames; run stage 2 again")
+    return {utt: int(count) for utt, count in rows.items()}
+
+
+def _read_config(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read, run stage 2 again: {error}") from error
 
 
 def main() -> None:

@@ -69,11 +69,9 @@ def load_task_stats(path: str | Path, spec: TaskSpec) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read; run stage 4 again: {' '.join(str(error).split())}") from error
     for task in spec:
-        found = stats.get(task.name, {}) if isinstance(stats, dict) else {}
-        fits = list(found.get("counts", ())) == list(task.classes) and len(found.get("mean", ())) == len(
-            task.dimensions
-        )
-        if not fits:
+        found = stats.get(task.name) if isinstance(stats, dict) else None
+        labels = found.get("counts" if task.is_classification else "dimensions") if isinstance(found, dict) else None
+        if not isinstance(labels, dict) or list(labels) != list(task.labels):
             raise UserError(f"{path}: does not fit task {task.name!r} of tasks.yaml; run stage 4 again")
     return stats
 

@@ -32,8 +32,10 @@ class Crop:
         Raises:
             ValueError: One is impossible.
         """
-        if self.frames < 1 or self.min_frames < 1:
-            raise ValueError(f"crop: frames {self.frames} and min_frames {self.min_frames} are at least 1")
+        for name in ("frames", "min_frames"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"crop: {name} is a whole number from 1, not {value!r}")
         if self.padding not in (REPEAT, ZERO):
             raise ValueError(f"crop: padding is {REPEAT} or {ZERO}, not {self.padding!r}")
         if self.evaluation not in (CENTRE, WHOLE):

@@ -36,7 +36,7 @@ class MTLDataset(torch.utils.data.Dataset):
 
     def __init__(self, directory: str | Path, spec: TaskSpec, crop: Crop, train: bool) -> None:
         self.reader = ArkReader(Path(directory) / "feats.scp")
-        self.utts = list(self.reader.keys())
+        self.directory, self.utts = directory, list(self.reader.keys())
         if not self.utts:
             raise UserError(f"{directory}/feats.scp: no utterance; run stages 1 to 3 again")
         self.targets = read_all_labels(directory, spec.tasks, self.utts)
@@ -47,8 +47,17 @@ class MTLDataset(torch.utils.data.Dataset):
 
     @property
     def feature_size(self) -> int:
-        """Width D of the features."""
-        return self.reader.shape(self.utts[0])[1]
+        """Width D of the features.
+
+        Raises:
+            UserError: They are no matrices.
+        """
+        shape = self.reader.shape(self.utts[0])
+        if len(shape) != 2:
+            raise UserError(
+                f"{self.directory}/feats.scp: {self.utts[0]}: features of shape {shape} are no (T, D) matrix"
+            )
+        return shape[1]
 
     def __getitems__(self, items: Sequence[Item]) -> Batch:
         """Make one batch.
@@ -61,7 +70,7 @@ class MTLDataset(torch.utils.data.Dataset):
             that are not valid.
         """
         numbers = [number for number, _ in items]
-        matrices = [self.reader[self.utts[number]] for number in numbers]
+        matrices = [self._read(self.utts[number]) for number in numbers]
         frames = max(self.crop.target_frames(len(matrix), self.train) for matrix in matrices)
         feats = np.zeros((len(items), frames, matrices[0].shape[1]), dtype=np.float32)
         lengths = np.empty(len(items), dtype=np.int64)
@@ -73,6 +82,15 @@ class MTLDataset(torch.utils.data.Dataset):
             batch["feats_lengths"] = torch.from_numpy(lengths)
         batch.update({name: torch.from_numpy(target[numbers]) for name, target in self.targets.items()})
         return [self.utts[number] for number in numbers], batch
+
+    def _read(self, utt: str) -> np.ndarray:
+        matrix = self.reader[utt]
+        if matrix.ndim != 2 or matrix.shape[1] != self.feature_size or not len(matrix):
+            raise UserError(
+                f"{self.directory}/feats.scp: {utt}: features of shape {matrix.shape}, where (T, {self.feature_size}) "
+                "is wanted; run stages 2 and 3 again"
+            )
+        return matrix
 
 
 def keep_batch(batch: Batch) -> Batch:

@@ -10,6 +10,8 @@ from espnet2_ext.fileio.table import read_table
 from espnet2_ext.mtl.task_spec import Task
 
 MISSING_CLASS = -1
+# What is finite in a file and infinite as float32 is no label either.
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_labels(path: str | Path, task: Task, utts: Sequence[str]) -> np.ndarray:
@@ -62,7 +64,7 @@ def _parse_values(text: str, task: Task, where: str) -> list[float]:
         raise UserError(f"{where}: {text!r} is not a row of numbers or nan") from error
     low, high = task.range or (-np.inf, np.inf)
     for value in values:
-        if np.isinf(value) or not (np.isnan(value) or low <= value <= high):
+        if abs(value) > _LARGEST or not (np.isnan(value) or low <= value <= high):
             raise UserError(
                 f"{where}: {value:g} is not in [{low:g}, {high:g}], the range of {task.name!r} (tasks.yaml)"
             )

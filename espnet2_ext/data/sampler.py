@@ -63,9 +63,14 @@ class SequentialBatchSampler(torch.utils.data.Sampler):
         batch_size: Rows of a batch on one rank.
         rank: This rank.
         world_size: Number of ranks.
+
+    Raises:
+        UserError: The batch size is below 1.
     """
 
     def __init__(self, n_utts: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        if batch_size < 1:
+            raise UserError(f"--valid_batch_size {batch_size}: give a number from 1")
         self.n_utts, self.batch_size = n_utts, batch_size
         self.rank, self.world_size = rank, world_size
 

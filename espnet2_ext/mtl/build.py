@@ -82,7 +82,7 @@ def load_config(path: str | Path) -> dict[str, Any]:
     """
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict) or not config.get("task_spec"):
         raise UserError(f"{path}: not the configuration of a multi-task model (no task_spec)")
