@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,14 @@ def test_raw_files_have_no_header(tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_bytes(bytes(100))
     with pytest.raises(UserError, match="no readable audio"):
         load_audio(tmp_path / "a.raw", RATE)
+
+
+@pytest.mark.parametrize("source", [RATE, 24000])
+def test_blocks_of_a_long_file_take_little_memory(tmp_path: Path, source: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(300 * source), source)
+    tracemalloc.start()
+    samples = sum(len(block) for block in iter_audio(tmp_path / "a.wav", RATE, 1.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert samples == 300 * RATE
+    assert peak < 4e6  # the whole is 19 MB
