@@ -90,7 +90,7 @@ def _tile(scored: ScoredSet) -> dict[str, str]:
     return {
         "set": scored.name,
         "value": format_number(score["value"]),
-        "interval": format_interval(score["interval"]),
+        "interval": format_interval(score["interval"]) if score["interval"] else "",
         "size": f"{scored.score['n_utterances']} utterances, {scored.score['n_speakers']} speakers",
     }
 
