@@ -16,6 +16,12 @@ from espnet2_ext.mtl.task_spec import Task, TaskSpec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import build_weighting
 from espnet2_ext.train.checkpoint import load, load_state
 
+# What a configuration must have for its model to be built.
+_KEYS = (
+    "task_spec", "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf",
+    "head_conf", "channels_last",
+)  # fmt: skip
+
 
 def build_model(
     config: Mapping[str, Any], task_stats: Mapping[str, Any] | None = None, feature_stats: str | Path | None = None
@@ -43,7 +49,10 @@ def build_model(
         if config["normalize"] == "global_mvn":
             conf["stats_file"] = feature_stats
         normalize = _build("normalize", NORMALIZERS, config["normalize"], config["input_size"], **conf)
-    weighting = build_weighting(config["weighting"], spec.names, **config["weighting_conf"])
+    weighting = checked("weighting_conf", build_weighting, config["weighting"], spec.names, **config["weighting_conf"])
+    unknown = sorted(set(config["head_conf"]) - {"hidden_size", "dropout"})
+    if unknown:
+        raise UserError(f"head_conf: no such option: {unknown[0]}; its options are hidden_size, dropout")
     model = checked(
         "head_conf", ESPnetMTLModel, resolved, encoder, weighting, normalize, **config["head_conf"],
         channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
@@ -84,20 +93,22 @@ def load_config(path: str | Path) -> dict[str, Any]:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict) or not config.get("task_spec"):
-        raise UserError(f"{path}: not the configuration of a multi-task model (no task_spec)")
+    missing = [key for key in _KEYS if key not in config] if isinstance(config, dict) else ["task_spec"]
+    if missing or not config["task_spec"]:
+        raise UserError(f"{path}: not the configuration of a multi-task model (no {(missing or ['task_spec'])[0]})")
     return config
 
 
-def checked(what: str, build: Callable[..., Any], *args: Any, **conf: Any) -> Any:
+def checked(what: str, build: Callable[..., Any], /, *args: Any, **conf: Any) -> Any:
     """Call a constructor; wrong options become a UserError that names `what`."""
     try:
         return build(*args, **conf)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{what}: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        # RuntimeError: torch's, for a negative size.
+        raise UserError(f"{what}: {' '.join(str(error).split())}") from error
 
 
-def _build(what: str, classes: Mapping[str, type], name: str, *args: Any, **conf: Any) -> torch.nn.Module:
+def _build(what: str, classes: Mapping[str, type], name: str, /, *args: Any, **conf: Any) -> torch.nn.Module:
     if name not in classes:
         raise UserError(f"--{what} {name}: choose among {', '.join(classes)}")
     return checked(f"{what}_conf", classes[name], *args, **conf)
@@ -105,7 +116,10 @@ def _build(what: str, classes: Mapping[str, type], name: str, *args: Any, **conf
 
 def _resolve_class_weights(task: Task, stats: Mapping[str, Any] | None) -> Task:
     """`class_weights: balanced` is n / (C n_c), as in scikit-learn; a class without a training label gets weight 1."""
-    if task.loss_conf.get("class_weights") != "balanced":
+    given = task.loss_conf.get("class_weights")
+    if isinstance(given, list) and len(given) != len(task.classes):
+        raise UserError(f"task {task.name!r}: {len(given)} class_weights for {len(task.classes)} classes (tasks.yaml)")
+    if given != "balanced":
         return task
     weights = [1.0] * len(task.classes)
     if stats is not None:

@@ -4,7 +4,9 @@ import errno
 import logging
 import os
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from espnet2_ext.fileio.atomic import atomic_path
 
 CURRENT = "checkpoint.pth"
 PREVIOUS = "checkpoint.prev.pth"
+# What torch, pickle and zipfile raise for bytes that are no checkpoint.
+_UNREADABLE = (
+    OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError, NotImplementedError,
+    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
 
 
 def save(obj: Any, path: Path) -> None:
@@ -41,9 +48,15 @@ def load(path: Path, map_location: str = "cpu") -> Any:
         UserError: The file is torn, or holds something else than tensors and plain data.
     """
     try:
+        # torch does not compare the checksums that it writes.
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                if file.testzip() is not None:
+                    raise zipfile.BadZipFile("a checksum is wrong")
         return torch.load(path, map_location=map_location, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: torn or not a file of weights: {str(error).splitlines()[0]}") from error
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: torn or not a file of weights: {reason}") from error
 
 
 def load_state(module: torch.nn.Module, state: Mapping[str, Any], source: Path | str) -> None:
@@ -54,7 +67,8 @@ def load_state(module: torch.nn.Module, state: Mapping[str, Any], source: Path |
     """
     try:
         module.load_state_dict(state, strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
+        # TypeError, AttributeError: the file holds something else than a state.
         reason = " ".join(str(error).split())
         raise UserError(f"{source}: does not fit this model, was it trained for other tasks? {reason[:300]}") from error
 

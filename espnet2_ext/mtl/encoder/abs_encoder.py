@@ -30,7 +30,7 @@ class AbsEncoder(torch.nn.Module, ABC):
         Args:
             feats: (B, T, D) features.
             lengths: (B,) valid frames of each utterance, or None when all T are valid. Frames past the length change
-                nothing.
+                nothing in evaluation; in training, batch normalisation counts them in its statistics.
 
         Returns:
             Embeddings (B, output_size(exit)) by exit.

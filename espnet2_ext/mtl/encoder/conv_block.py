@@ -13,8 +13,26 @@ def build_norm(name: str, channels: int) -> torch.nn.Module:
     if name == "batch":
         return torch.nn.BatchNorm2d(channels)
     if name == "group":
-        return torch.nn.GroupNorm(max(1, channels // 8), channels)
+        return MaskedGroupNorm(max(1, channels // 8), channels)
     raise ValueError(f"norm is batch or group, not {name!r}")
+
+
+class MaskedGroupNorm(torch.nn.GroupNorm):
+    """Group normalisation over the valid frames of each utterance."""
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, C, T, F), valid frames (B,) or None for all -> (B, C, T, F)."""
+        if lengths is None:
+            return super().forward(x)
+        # Moments of bfloat16 maps would be too coarse.
+        groups = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(1, (self.num_groups, -1))
+        mask = frame_mask(lengths, x.size(2))[:, None, None, :, None]
+        count = (lengths * groups.size(2) * x.size(3))[:, None, None, None, None]
+        mean = (groups * mask).sum((2, 3, 4), keepdim=True) / count
+        centred = groups - mean
+        variance = (centred.square() * mask).sum((2, 3, 4), keepdim=True) / count
+        x = (centred * (variance + self.eps).rsqrt()).flatten(1, 2)
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class ConvBlock(torch.nn.Module):
@@ -45,16 +63,19 @@ class ConvBlock(torch.nn.Module):
         Frames past the length are set to zero before each convolution, as the zero padding of an utterance by itself.
         An utterance that is shorter than the pooling keeps one frame.
         """
-        x = torch.relu(self.norm1(self.conv1(mask_frames(x, lengths))))
-        x = torch.relu(self.norm2(self.conv2(mask_frames(x, lengths))))
+        for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
+            x = conv(mask_frames(x, lengths))
+            x = torch.relu(norm(x, lengths) if isinstance(norm, MaskedGroupNorm) else norm(x))
         if self.pool == (1, 1):
             return x, lengths
         # Averaging what is there is right for a clip shorter than the pooling; elsewhere sizes are even or floored.
         pool = (min(self.pool[0], x.size(2)), min(self.pool[1], x.size(3)))
-        x = torch.nn.functional.avg_pool2d(x, pool)
-        if lengths is not None:
-            lengths = torch.div(lengths, pool[0], rounding_mode="floor").clamp(min=1)
-        return x, lengths
+        if lengths is None:
+            return torch.nn.functional.avg_pool2d(x, pool), None
+        # The one frame that is left of an utterance shorter than the pooling is the mean of its valid frames.
+        share = pool[0] / lengths.clamp(max=pool[0]).to(x.dtype)
+        x = torch.nn.functional.avg_pool2d(mask_frames(x, lengths), pool) * share[:, None, None, None]
+        return x, torch.div(lengths, pool[0], rounding_mode="floor").clamp(min=1)
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Mean and variance normalisation by the statistics of the training set."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def read_feature_stats(path: str | Path, input_size: int, eps: float) -> tuple[n
     try:
         with np.load(path, allow_pickle=False) as stats:
             count, total, square = (np.asarray(stats[key], dtype=np.float64) for key in ("count", "sum", "sum_square"))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a feature statistics file; run stage 5 again: {error}") from error
     if total.shape != (input_size,) or square.shape != (input_size,):
         raise UserError(f"{path}: statistics of {total.size} bins for features of {input_size}; run stage 5 again")
