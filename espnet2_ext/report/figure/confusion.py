@@ -24,7 +24,7 @@ def confusion_figure(classes: list[str], counts: np.ndarray) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.55 else INK
-        if totals[row, 0]:
+        if counts[row, column]:
             axes.text(column, row - 0.09, f"{100 * share:.0f} %", ha="center", va="center", color=colour, fontsize=9)
             axes.text(column, row + 0.24, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(n), names, rotation=35 if longest > 5 else 0, ha="right" if longest > 5 else "center",
