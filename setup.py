@@ -9,6 +9,8 @@ CORE = [
     'espnet==202611; python_version >= "3.12"',  # the one that is tested from Python 3.12 on; exact likewise
     "kaldiio>=2.18",  # ESPnet asks for it
     "numpy>=2.0",  # ESPnet 202511 asks for it
+    "scipy>=1.11",  # its float32 FFT makes log-mel features without importing torch
+    "jinja2>=3.1",  # the report's page, autoescaped
     "pyyaml>=6.0.1",  # older ones have no wheel for Python 3.12 and do not build with Cython 3
     "soundfile>=0.12",  # from here on the wheel carries libsndfile 1.2: mp3 and ogg need no system library
     "soxr>=0.5",  # built for numpy 2
@@ -59,6 +61,7 @@ setup(
     description="Multi-task recognition of vocal expression with ESPnet2 and Kaldi-style recipes",
     python_requires=">=3.11,<3.14",  # the versions that are tested
     packages=find_packages(include=["espnet2_ext", "espnet2_ext.*"]),
+    package_data={"espnet2_ext.report": ["templates/*"]},
     install_requires=CORE,
     extras_require={
         **EXTRAS,

@@ -178,8 +178,10 @@ score() {
 }
 
 report() {
+    local wavs
+    mapfile -t wavs < <(printf 'data/%s/wav.scp\n' "${scored_sets[@]}")
     python3 -m espnet2_ext.bin.mtl_report --exp "${exp}" --sets "${test_sets}" --dump "${dump}" \
-        --audio-wav-scp "data/${valid_set}/wav.scp" --out "${exp}/report"
+        --audio-wav-scp "${wavs[@]}" --out "${exp}/report"
 }
 
 pack() {
@@ -244,7 +246,7 @@ fi
 if stage_enabled 8; then
     for set in "${scored_sets[@]}"; do
         run_stage 8 "bootstrap=${bootstrap}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml ${dump}/${set}" \
-            "${exp}/predict_${set}/score.json" score
+            "${exp}/predict_${set}/score.json ${exp}/predict_${set}/bootstrap.npz" score
     done
 fi
 
