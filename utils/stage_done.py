@@ -59,7 +59,7 @@ def _state(options: str, inputs: list[str]) -> _State:
         OSError: An input is missing.
     """
     digests = {file: _digest(file) for path in inputs for file in _files(path)}
-    return {"version": _VERSION, "options": options.split(), "inputs": digests}
+    return {"version": _VERSION, "options": options.split(), "named": inputs, "inputs": digests}
 
 
 def _sizes(outputs: list[str]) -> dict[str, int | None]:
@@ -145,7 +145,7 @@ def write(marker: str, options: str, inputs: list[str], outputs: list[str]) -> i
         print(f"error: {error.filename}: missing, so {marker} is not written; run the stage again", file=sys.stderr)
         return 2
     begun = _read(marker + ".begun")
-    if begun is not None and begun["options"] == now["options"]:
+    if begun is not None and (begun["options"], begun["named"]) == (now["options"], now["named"]):
         now = begun
     _write(marker, {**now, "outputs": sizes})
     if begun is not None:

@@ -14,10 +14,8 @@ if [ $# -ne 1 ] || [[ $1 == -* ]]; then
     exit 1
 fi
 [ ! -e "$1" ] || die "$1: exists; name a new directory or remove it"
-parent=$(dirname "$1")
-mkdir -p "${parent}"
-parent=$(cd "${parent}" && pwd -P)
-recipe=${parent}/$(basename "$1")
+recipe=$(realpath -m "$1")
+parent=${recipe%/*}
 case ${recipe} in
     "${template%/TEMPLATE/mtl1}"/TEMPLATE/*) die "$1: is in the template; name egs/<corpus>/mtl1" ;;
     "${template%/TEMPLATE/mtl1}"/*/*) ;;
@@ -25,13 +23,14 @@ case ${recipe} in
 esac
 
 # Made under another name and renamed, so that a recipe is whole or not there.
+mkdir -p "${parent}"
 temporary=${parent}/.$(basename "${recipe}").$$
 trap 'rm -rf "${temporary}"' EXIT
 cp -r "${template}/skeleton" "${temporary}"
 cp "${template}/cmd.sh" "${temporary}/"
 if [ -d "${template}/conf" ]; then cp -r "${template}/conf" "${temporary}/"; fi
 mkdir -p "${temporary}/conf"
-relative=$(realpath --relative-to="${recipe}" "${template}" 2>/dev/null) || relative=../../TEMPLATE/mtl1
+relative=$(realpath -m --relative-to="${recipe}" "${template}")
 for script in "${template}"/*.sh; do
     case ${script##*/} in
         cmd.sh | setup.sh) ;;
