@@ -22,10 +22,10 @@ from espnet2_ext.mtl.build import build_model, checked
 from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
-from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
+from espnet2_ext.tasks.options import REFUSED, check_criteria, check_options, refuse_command_line
 from espnet2_ext.train.iter_factory import MTLIterFactory
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -35,15 +35,6 @@ normalize_choices = ClassChoices(
     "normalize", NORMALIZERS, type_check=torch.nn.Module, default="global_mvn", optional=True
 )
 weighting_choices = ClassChoices("weighting", WEIGHTINGS, type_check=AbsWeighting, default="equal")
-
-# ESPnet's options that this task has no use for; giving one is an error, not a silence.
-_REFUSED = (
-    "collect_stats", "train_data_path_and_name_and_type", "valid_data_path_and_name_and_type", "train_shape_file",
-    "valid_shape_file", "multiple_iterator", "sharded_ddp", "use_deepspeed", "use_adapter", "grad_noise",
-    "no_forward_run", "create_graph_in_tensorboard", "num_iters_per_epoch", "shuffle_within_batch", "drop_last_iter",
-    "exclude_weight_decay", "nbest_averaging_interval", "ddp_comm_hook", "use_lora", "batch_bins", "batch_type",
-    "fold_length", "sort_in_batch", "sort_batch", "valid_batch_type", "valid_batch_bins", "wandb_model_log_interval",
-)  # fmt: skip
 
 
 class MTLTask(AbsTask):
@@ -76,13 +67,25 @@ class MTLTask(AbsTask):
         add("--amp_dtype", choices=("bfloat16", "float16"), default="bfloat16", help="number format of --use_amp")
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
-        cls._refused_defaults = {name: parser.get_default(name) for name in _REFUSED}
         score = ("valid", "score", "max")
         parser.set_defaults(
             iterator_type="task", optim="adamw", num_workers=0, num_att_plot=0, resume=True, use_matplotlib=False,
             best_model_criterion=[score], early_stopping_criterion=score, val_scheduler_criterion=score[:2],
             multiprocessing_distributed=False,
         )  # fmt: skip
+        cls._refused_defaults = {name: parser.get_default(name) for name in REFUSED}
+        parser.usage, parser.allow_abbrev = "%(prog)s --config FILE [--option value ...]", False
+        parser.error = refuse_command_line
+
+    @classmethod
+    def check_required_command_args(cls, args: argparse.Namespace) -> None:
+        """ESPnet's check, in one line.
+
+        Raises:
+            UserError: --output_dir is missing.
+        """
+        if args.output_dir is None:
+            raise UserError("--output_dir is required")
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable:  # noqa: ARG003 (ESPnet's interface)
@@ -107,16 +110,16 @@ class MTLTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetMTLModel:
         """Check the options and build the model for training; resolves task_spec and input_size in `args`."""
-        cls.check_options(args)
+        check_options(args, cls.get_parser(), cls._refused_defaults)
         spec = cls.resolve_tasks(args)
         args.task_spec = spec.to_dict()
-        cls.check_criteria(args, spec)
+        check_criteria(args, spec)
         if args.input_size is None:
             args.input_size = _dataset(args, "train").feature_size
         stats = load_task_stats(args.task_stats, spec) if args.task_stats is not None else None
-        missing = [task.name for task in spec if task.normalise] if stats is None else []
-        if missing:
-            raise UserError(f"--task_stats is missing: {missing[0]!r} is normalised in tasks.yaml; run stage 4")
+        wanting = [t.name for t in spec if t.normalise or t.loss_conf.get("class_weights") == "balanced"]
+        if wanting and stats is None:
+            raise UserError(f"--task_stats is missing: task {wanting[0]!r} of tasks.yaml needs it; run stage 4")
         if args.normalize == "global_mvn" and args.feature_stats is None:
             raise UserError("--feature_stats is missing: --normalize global_mvn needs it; run stage 5")
         return build_model(vars(args), stats, args.feature_stats)
@@ -128,36 +131,6 @@ class MTLTask(AbsTask):
         return (spec.subset(args.tasks) if args.tasks else spec).with_exits(
             {k: v for k, v in args.task_exits.items() if not args.tasks or k in args.tasks}
         )
-
-    @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse missing options, and ESPnet's options that would do nothing here.
-
-        Raises:
-            UserError: One is missing or refused.
-        """
-        for name in ("task_config", "train_dir", "valid_dir"):
-            if getattr(args, name) is None:
-                raise UserError(f"--{name} is required")
-        for name, default in cls._refused_defaults.items():
-            if hasattr(args, name) and getattr(args, name) != default:
-                raise UserError(f"--{name} is not for the multi-task task; see its --help for what is")
-
-    @classmethod
-    def check_criteria(cls, args: argparse.Namespace, spec: TaskSpec) -> None:
-        """Refuse criteria that no epoch will report: ESPnet would delete all models but the last.
-
-        Raises:
-            UserError: A name is unknown, or is the weighted sum of losses.
-        """
-        known = ["score", spec.score.name, *(f"loss_{name}" for name in spec.names)]
-        for task in spec:
-            metrics = CLASSIFICATION_METRICS if task.is_classification else REGRESSION_METRICS
-            known += [f"{task.name}_{metric}" for metric in metrics]
-        criteria = [*args.best_model_criterion, args.early_stopping_criterion, args.val_scheduler_criterion]
-        for phase, name, *_ in criteria:
-            if phase != "valid" or name not in known:
-                raise UserError(f"criterion {phase},{name}: phase is valid and the name one of {', '.join(known)}")
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTLModel) -> list[torch.optim.Optimizer]:
@@ -180,6 +153,8 @@ class MTLTask(AbsTask):
         """Batches of one fixed size, shuffled by utterance (train); every utterance once (valid)."""
         rank, ranks = (dist.get_rank(), dist.get_world_size()) if is_distributed() else (0, 1)
         dataset = _dataset(args, mode)
+        if dataset.feature_size != args.input_size:
+            raise UserError(f"{dataset.directory}: features have {dataset.feature_size} bins, not {args.input_size}")
         if mode == "train":
             sampler = EpochBatchSampler(len(dataset), args.batch_size, args.seed, rank, ranks)
         else:

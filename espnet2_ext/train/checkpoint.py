@@ -1,6 +1,5 @@
 """Checkpoints that survive a kill at any moment."""
 
-import errno
 import logging
 import os
 import pickle
@@ -34,10 +33,10 @@ def save(obj: Any, path: Path) -> None:
     try:
         with atomic_path(path) as temporary:
             torch.save(obj, temporary)
-    except (OSError, RuntimeError) as error:
-        # torch's zip writer reports a full disk as a RuntimeError.
-        if getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in str(error):
-            raise UserError(f"{path}: cannot be written, the disk is full; free some space and run again") from error
+    except RuntimeError as error:
+        # How torch's zip writer reports a write that failed.
+        if "inline_container" in str(error) or "file write failed" in str(error):
+            raise UserError(f"{path}: cannot be written, is the disk full? free some space and run again") from error
         raise
 
 

@@ -37,7 +37,7 @@ def step_if_finite(
         scaler.step(optimizer)
         scaler.update()
     elif optimizer.defaults.get("fused"):
-        optimizer.grad_scale, optimizer.found_inf = None, (~finite).float().reshape(1)
+        optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()
         optimizer.step()
     elif bool(finite):
         optimizer.step()

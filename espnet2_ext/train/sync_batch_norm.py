@@ -22,6 +22,9 @@ class CPUSyncBatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         if not (self.training and dist.is_initialized()):
             return super().forward(input)
         self._check_input_dim(input)
+        dtype = input.dtype
+        # Under mixed precision, moments of bfloat16 values would be too coarse.
+        input = input.to(torch.promote_types(dtype, torch.float32))
         dims = [0, *range(2, input.dim())]
         shape = [1, -1] + [1] * (input.dim() - 2)
         count = input.new_tensor(float(input.numel() // input.size(1)))
@@ -31,9 +34,9 @@ class CPUSyncBatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         variance = dist_nn.all_reduce(centred.square().sum(dims)) / count
         self._update_running(mean.detach(), variance.detach(), count)
         output = centred * (variance + self.eps).rsqrt().view(shape)
-        if not self.affine:
-            return output
-        return output * self.weight.view(shape) + self.bias.view(shape)
+        if self.affine:
+            output = output * self.weight.view(shape) + self.bias.view(shape)
+        return output.to(dtype)
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:

@@ -1,0 +1,122 @@
+"""Checks of the training options, before anything is built.
+
+argparse checks the command line only: values of a configuration file come as yaml gives them, and ESPnet takes them so.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from espnet2.utils.types import float_or_none, int_or_none, str2bool
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from espnet2_ext.mtl.task_spec import TaskSpec
+from espnet2_ext.train import checkpoint
+
+# ESPnet's options that this task has no use for; giving one is an error, not a silence.
+REFUSED = (
+    "collect_stats", "write_collected_feats", "train_data_path_and_name_and_type", "valid_data_path_and_name_and_type",
+    "train_shape_file", "valid_shape_file", "iterator_type", "valid_iterator_type", "multiple_iterator", "sharded_ddp",
+    "use_deepspeed", "deepspeed_config", "use_adapter", "adapter", "adapter_conf", "save_strategy", "grad_noise",
+    "no_forward_run", "create_graph_in_tensorboard", "num_iters_per_epoch", "shuffle_within_batch", "drop_last_iter",
+    "exclude_weight_decay", "exclude_weight_decay_conf", "nbest_averaging_interval", "ddp_comm_hook", "use_lora",
+    "batch_bins", "batch_type", "fold_length", "sort_in_batch", "sort_batch", "valid_batch_type", "valid_batch_bins",
+    "wandb_model_log_interval", "num_att_plot", "use_matplotlib", "category_sample_size", "upsampling_factor",
+    "category_upsampling_factor", "dataset_upsampling_factor", "dataset_scaling_factor", "max_batch_size",
+    "min_batch_size", "chunk_length", "chunk_shift_ratio", "num_cache_chunks", "chunk_excluded_key_prefixes",
+    "chunk_default_fs", "chunk_max_abs_length", "chunk_discard_short_samples", "multi_task_dataset",
+    "allow_variable_data_keys", "max_cache_size", "max_cache_fd", "valid_max_cache_size", "allow_multi_rates",
+)  # fmt: skip
+_REQUIRED = ("task_config", "train_dir", "valid_dir")
+_POSITIVE = ("max_epoch", "batch_size", "valid_batch_size", "accum_grad", "grad_clip", "log_interval")
+_TYPES = {int: int, int_or_none: int, float: (int, float), float_or_none: (int, float), str2bool: bool}
+
+
+def refuse_command_line(message: str) -> NoReturn:
+    """Take argparse's complaint, which would come with a hundred lines of usage.
+
+    Raises:
+        UserError: Always.
+    """
+    raise UserError(f"{message}; see --help")
+
+
+def check_options(args: argparse.Namespace, parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
+    """Refuse missing options, values of another type, and ESPnet's options that would do nothing here.
+
+    Args:
+        args: The options, of the command line and of the configuration file.
+        parser: Their declarations.
+        defaults: Values of the refused options that stand for not given.
+
+    Raises:
+        UserError: One is missing, refused or impossible.
+    """
+    for name in _REQUIRED:
+        if getattr(args, name) is None:
+            raise UserError(f"--{name} is required")
+    for name, default in defaults.items():
+        if hasattr(args, name) and getattr(args, name) != default:
+            raise UserError(f"--{name} is not for the multi-task task; see its --help for what is")
+    for action in parser._actions:
+        _check_type(action, getattr(args, action.dest, None))
+    _check_numbers(args)
+    for source in args.init_param:
+        # ESPnet would unpickle anything; what weights only can read is the same either way.
+        checkpoint.load(Path(str(source).split(":")[0]))
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    for name in _POSITIVE:
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            raise UserError(f"--{name} {value}: give a number above 0")
+    for name in ("seed", "patience"):
+        value = getattr(args, name)
+        if value is not None and value < 0:
+            raise UserError(f"--{name} {value}: give a number from 0")
+    kept = args.keep_nbest_models
+    if not all(isinstance(n, int) and n > 0 for n in ([kept] if isinstance(kept, int) else kept)):
+        raise UserError(f"--keep_nbest_models {kept}: give numbers above 0")
+
+
+def check_criteria(args: argparse.Namespace, spec: TaskSpec) -> None:
+    """Refuse criteria that no epoch will report: ESPnet would delete all models but the last.
+
+    Raises:
+        UserError: A name is unknown, or is the weighted sum of losses; a mode is neither min nor max.
+    """
+    known = ["score", spec.score.name, *(f"loss_{name}" for name in spec.names)]
+    for task in spec:
+        metrics = CLASSIFICATION_METRICS if task.is_classification else REGRESSION_METRICS
+        known += [f"{task.name}_{metric}" for metric in metrics]
+    for criterion in (*args.best_model_criterion, args.early_stopping_criterion):
+        _check_criterion(criterion, known, ("min", "max"))
+    _check_criterion(args.val_scheduler_criterion, known, None)
+
+
+def _check_criterion(criterion: Sequence[str], known: Sequence[str], modes: tuple[str, ...] | None) -> None:
+    fields = criterion.split(",") if isinstance(criterion, str) else list(criterion)
+    wanted = "phase,name" + (",mode" if modes else "")
+    text = ",".join(map(str, fields))
+    if isinstance(criterion, str) or len(fields) != (3 if modes else 2):
+        raise UserError(f"criterion {text}: give [{wanted}]")
+    if fields[0] != "valid" or fields[1] not in known:
+        raise UserError(f"criterion {text}: phase is valid and the name one of {', '.join(known)}")
+    if modes and fields[2] not in modes:
+        raise UserError(f"criterion {text}: the mode is {' or '.join(modes)}")
+
+
+def _check_type(action: argparse.Action, value: Any) -> None:
+    if value is None or action.nargs not in (None, "?"):
+        return
+    if action.choices is not None and value not in action.choices:
+        raise UserError(f"--{action.dest} {value}: choose among {', '.join(map(str, action.choices))}")
+    wanted = _TYPES.get(action.type)
+    if wanted is None:
+        return
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        hint = " (yaml reads 1e-3 as text; write 0.001 or 1.0e-3)" if isinstance(value, str) else ""
+        raise UserError(f"--{action.dest} {value!r}: not of type {action.type.__name__.removesuffix('_or_none')}{hint}")
