@@ -14,7 +14,7 @@ CONFIGS = sorted(ROOT.glob("egs/*/*/conf/**/train*.yaml"))
 @pytest.mark.parametrize("path", CONFIGS, ids=[str(path.relative_to(ROOT)) for path in CONFIGS])
 def test_base_is_the_recipes_own(path: Path) -> None:
     config = resolve_config(path)
-    recipe = resolve_config(path.parents[len(path.relative_to(ROOT).parts) - 5] / "conf/train.yaml")
+    recipe = resolve_config(ROOT.joinpath(*path.relative_to(ROOT).parts[:3]) / "conf/train.yaml")
     assert "base" not in config
     assert config["encoder_conf"] == recipe["encoder_conf"]
     assert config["max_epoch"] == config["scheduler_conf"]["T_max"]
