@@ -23,8 +23,8 @@ def glottal_source(
         pitch: (N,) fundamental frequency in Hz at RATE.
         jitter: standard deviation of the relative perturbation of periods.
         shimmer: standard deviation of the relative perturbation of amplitudes.
-        roughness: in [0, 1]; every second period is weakened by up to 70 % and lengthened
-            (subharmonics), and up to 6 % of jitter is added.
+        roughness: in [0, 1]; every second period is weakened by up to 80 % and lengthened
+            (subharmonics), and up to 8 % of jitter is added.
         effort: in [-1, 1]; shortens the open phase and moves the spectral tilt's corner from 500 to 8000 Hz.
         rng: draws the perturbations.
 
@@ -33,9 +33,9 @@ def glottal_source(
     """
     count = int(np.sum(pitch) / RATE * 1.5) + 8
     odd = np.arange(count) % 2
-    jitter = np.hypot(jitter, 0.06 * roughness)
+    jitter = np.hypot(jitter, 0.08 * roughness)
     speed = (1.0 + jitter * rng.standard_normal(count)) * (1.0 - 0.05 * roughness * odd)
-    level = (1.0 + shimmer * rng.standard_normal(count)) * (1.0 - 0.7 * roughness * odd)
+    level = (1.0 + shimmer * rng.standard_normal(count)) * (1.0 - 0.8 * roughness * odd)
     cycle = np.minimum(np.cumsum(pitch / RATE).astype(np.int64), count - 1)
     phase = np.cumsum(pitch / RATE * np.clip(speed, 0.5, 1.5)[cycle])
     cycle = np.minimum(phase.astype(np.int64), count - 1)

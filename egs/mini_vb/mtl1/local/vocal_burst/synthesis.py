@@ -21,11 +21,11 @@ def pitch_contour(qualities: dict[str, float], base: float, offset: float, step:
         layout: the units in time.
 
     Returns:
-        (N,) in Hz: level +-6 semitones, an arch of 0 to 8, a line of +-6 and a 9 Hz tremor of up to 1.2 semitones.
+        (N,) in Hz: level +-6 semitones, an arch of 0 to 10, a line of +-6 and a 9 Hz tremor of up to 1.2 semitones.
     """
     time = np.linspace(0.0, 1.0, len(layout.envelope))
     semitones = offset + 6.0 * qualities["pitch"]
-    semitones = semitones + 4.0 * (1.0 + qualities["pitch_range"]) * (np.sin(np.pi * time) - 0.5)
+    semitones = semitones + 5.0 * (1.0 + qualities["pitch_range"]) * (np.sin(np.pi * time) - 0.5)
     semitones += 6.0 * qualities["pitch_slope"] * (2.0 * time - 1.0)
     semitones += step * (layout.position - 0.5)
     semitones += 0.6 * (1.0 + qualities["tremor"]) * np.sin(2.0 * np.pi * 9.0 * layout.duration * time)
@@ -61,7 +61,7 @@ def render_voice(qualities: np.ndarray, speaker: Speaker, kind: str, rng: np.ran
     excitation = resample_poly(excitation, 1, source.RATE // channel.RATE)
     first, second = rng.permutation(2)
     vowels = VOWELS[speaker.country]
-    scatter = 1.0 + 0.04 * rng.standard_normal((2, 2))
+    scatter = 1.0 + 0.05 * rng.standard_normal((2, 2))
     start, stop = (
         formants(vowels[index], (speaker.accent[0] * near, speaker.accent[1] * far), speaker.tract_scale)
         for index, (near, far) in zip((first, second), scatter.tolist(), strict=True)
