@@ -1,6 +1,6 @@
 """Checks of the training options, before anything is built.
 
-argparse checks the command line only: values of a configuration file come as yaml gives them, and ESPnet takes them so.
+argparse checks the command line only: of a configuration file it converts what is text, and takes all else as it is.
 """
 
 import argparse
@@ -110,7 +110,8 @@ def _check_criterion(criterion: Sequence[str], known: Sequence[str], modes: tupl
 
 
 def _check_type(action: argparse.Action, value: Any) -> None:
-    if value is None or action.nargs not in (None, "?"):
+    # One value only: neither lists nor what is appended to one.
+    if value is None or action.nargs is not None or value == action.default:
         return
     if action.choices is not None and value not in action.choices:
         raise UserError(f"--{action.dest} {value}: choose among {', '.join(map(str, action.choices))}")
@@ -118,5 +119,4 @@ def _check_type(action: argparse.Action, value: Any) -> None:
     if wanted is None:
         return
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        hint = " (yaml reads 1e-3 as text; write 0.001 or 1.0e-3)" if isinstance(value, str) else ""
-        raise UserError(f"--{action.dest} {value!r}: not of type {action.type.__name__.removesuffix('_or_none')}{hint}")
+        raise UserError(f"--{action.dest} {value!r}: not of type {action.type.__name__.removesuffix('_or_none')}")
