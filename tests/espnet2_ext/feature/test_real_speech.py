@@ -1,4 +1,4 @@
-"""Parity on real speech: the voice that Debian's alsa-utils ships (48 kHz recordings of a speaker naming loudspeakers)."""
+"""Parity on real speech: the voice that Debian's alsa-utils ships, 48 kHz recordings of a speaker naming loudspeakers."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ from espnet2_ext.feature import build_feature
 from espnet2_ext.fileio.audio import load_audio
 
 VOICES = sorted(Path("/usr/share/sounds/alsa").glob("*_*.wav"))
-pytestmark = pytest.mark.skipif(
-    not VOICES, reason="no real speech on this machine: apt-get install alsa-utils brings some"
-)
+pytestmark = pytest.mark.skipif(not VOICES, reason="no real speech here: apt-get install alsa-utils brings some")
 
 
 def test_kaldi_fbank_is_kaldis() -> None:
