@@ -1,4 +1,4 @@
-"""Parity on real speech: the voice that Debian's alsa-utils ships, 48 kHz recordings of a speaker naming loudspeakers."""
+"""Parity on real speech: the voice of Debian's alsa-utils, 48 kHz recordings of a speaker naming loudspeakers."""
 
 from pathlib import Path
 
