@@ -367,6 +367,17 @@ def test_same_seed_same_bytes_and_truncated_wav_is_noticed(corpus: Path, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["mini_vb"]
 
 
+def test_another_corpus_shows_in_the_data_directory(corpus: Path, tmp_path: Path) -> None:
+    """The stages that follow know wavs by path; a corpus of other content under the same paths must be noticed."""
+    run_local(
+        "make_corpus.py", "--out", "downloads/mini_vb", "--num_speakers", "12", "--clips_per_speaker", "1", cwd=tmp_path
+    )
+    run_local("prepare_data.py", "--corpus", "downloads/mini_vb", "--data_dir", "data", cwd=tmp_path)
+    texts = {(root / "data/train/corpus_id").read_text() for root in (corpus, tmp_path)}
+    assert len(texts) == 2
+    assert all(text.startswith("sha256 ") and len(text.split()[1]) == 64 for text in texts)
+
+
 def test_other_seed_other_sound() -> None:
     first, second = (next(render_corpus(12, 1, seed)).samples for seed in (1, 2))
     assert len(first) != len(second) or not np.array_equal(first, second)
@@ -383,5 +394,5 @@ def test_impossible_options_are_one_line(option: list[str], tmp_path: Path) -> N
 def test_missing_table_is_one_line(tmp_path: Path) -> None:
     done = run_local("prepare_data.py", "--corpus", "none", "--data_dir", "data", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: none/info.csv")
+    assert done.stderr.startswith("error: none: not a complete corpus")
     assert len(done.stderr.strip().splitlines()) == 1

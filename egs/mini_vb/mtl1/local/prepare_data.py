@@ -3,6 +3,7 @@
 
 import argparse
 import csv
+import hashlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -26,14 +27,17 @@ def main() -> None:
     try:
         with open(arguments.corpus / "info.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        digest = hashlib.sha256((arguments.corpus / "corpus.json").read_bytes()).hexdigest()
     except OSError as error:
-        raise UserError(f"{arguments.corpus}/info.csv: cannot be read ({error}); run make_corpus.py") from error
+        raise UserError(f"{arguments.corpus}: not a complete corpus ({error}); run local/data.sh") from error
     for split in SPLITS:
         tables = data_tables(arguments.corpus, [row for row in rows if row["Split"] == split])
         folder = arguments.data_dir / split
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             write_if_changed(folder / name, table)
+        # Stages know wavs by their paths only: this file tells them that other wavs lie there.
+        write_if_changed(folder / "corpus_id", {"sha256": digest})
         print(f"{folder}: {len(tables['wav.scp'])} utterances, {len(tables['spk2utt'])} speakers")
 
 
