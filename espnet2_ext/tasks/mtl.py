@@ -79,13 +79,15 @@ class MTLTask(AbsTask):
 
     @classmethod
     def check_required_command_args(cls, args: argparse.Namespace) -> None:
-        """ESPnet's check, in one line.
+        """Check what ESPnet uses before the model is built, in one line.
 
         Raises:
-            UserError: --output_dir is missing.
+            UserError: --output_dir is missing, or --seed is negative.
         """
         if args.output_dir is None:
             raise UserError("--output_dir is required")
+        if not isinstance(args.seed, int) or args.seed < 0:
+            raise UserError(f"--seed {args.seed}: give a whole number from 0")
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable:  # noqa: ARG003 (ESPnet's interface)

@@ -73,10 +73,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and not value > 0:
             raise UserError(f"--{name} {value}: give a number above 0")
-    for name in ("seed", "patience"):
-        value = getattr(args, name)
-        if value is not None and value < 0:
-            raise UserError(f"--{name} {value}: give a number from 0")
+    if args.patience is not None and args.patience < 0:
+        raise UserError(f"--patience {args.patience}: give a number from 0")
     kept = args.keep_nbest_models
     if not all(isinstance(n, int) and n > 0 for n in ([kept] if isinstance(kept, int) else kept)):
         raise UserError(f"--keep_nbest_models {kept}: give numbers above 0")
