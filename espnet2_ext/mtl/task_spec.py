@@ -72,7 +72,8 @@ class TaskSpec:
     def subset(self, names: Sequence[str]) -> "TaskSpec":
         """Return the spec of some tasks only (single-task training is a subset of one).
 
-        The score keeps the terms whose tasks remain; with none left it becomes the mean of the tasks' own metrics.
+        The score keeps the terms whose tasks remain, and its name if all do; else it is called `score`, since it cannot
+        be compared with the whole one. With no term left it is of the tasks' own metrics.
 
         Raises:
             UserError: A name is unknown, or none is given.
@@ -82,7 +83,8 @@ class TaskSpec:
             raise UserError(f"tasks {unknown or list(names)}: choose among {', '.join(self.names)}")
         tasks = tuple(task for task in self.tasks if task.name in names)
         terms = tuple(term for term in self.score.terms if term.task in names)
-        return TaskSpec(tasks, Score(self.score.name, terms or _default_terms(tasks)))
+        name = self.score.name if terms == self.score.terms else "score"
+        return TaskSpec(tasks, Score(name, terms or _default_terms(tasks)))
 
     def with_exits(self, exits: Mapping[str, int]) -> "TaskSpec":
         """Return the spec with other exits for some tasks.

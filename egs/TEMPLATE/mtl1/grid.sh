@@ -27,15 +27,13 @@ require_arg rows seeds
 cells=()
 table_rows=()
 for row in ${rows}; do
-    pattern=
     IFS=, read -ra configs <<< "${row#*=}"
     for config in "${configs[@]}"; do
         for seed in ${seeds}; do
             cells+=("--mtl_config ${config} --seed ${seed}")
-            pattern+=,exp/$(basename "${config}" .yaml)_seed${seed}
+            table_rows+=("${row%%=*}=exp/$(basename "${config}" .yaml)_seed${seed}")
         done
     done
-    table_rows+=("${row%%=*}=${pattern#,}")
 done
 log "${#cells[@]} cells, ${jobs} at a time"
 

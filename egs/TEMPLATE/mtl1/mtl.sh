@@ -213,14 +213,16 @@ if stage_enabled 4; then
 fi
 
 if stage_enabled 5; then
-    run_stage 5 "" "${dump}/${train_set}/feats.scp" "${stats}/feats_stats.npz" collect_stats
+    run_stage 5 "" "${dump}/org/${train_set} ${dump}/${train_set}/feats.scp" "${stats}/feats_stats.npz" collect_stats
 fi
 
 if stage_enabled 6; then
     require_file "${mtl_config}" "${stats}/task_stats.yaml" "${stats}/feats_stats.npz"
     mkdir -p "${exp}"
     python3 -m espnet2_ext.bin.resolve_config "${mtl_config}" > "${exp}/train.yaml.new"
-    inputs="${exp}/train.yaml.new ${tasks} ${dump}/${train_set} ${dump}/${valid_set} ${stats}"
+    inputs="${exp}/train.yaml.new ${tasks} ${stats}"
+    # Tables alone do not tell: new arks under the same names have the same feats.scp.
+    inputs+=$(printf " ${dump}/%s ${dump}/org/%s" "${train_set}" "${train_set}" "${valid_set}" "${valid_set}")
     begun=(--marker "${exp}/.begun" --options "seed=${seed} ${mtl_args}")
     # shellcheck disable=SC2086 # a list
     if [ -e "${exp}/.begun" ] && ! stage_done.py check "${begun[@]}" --inputs ${inputs} 2> /dev/null; then
@@ -238,7 +240,8 @@ fi
 
 if stage_enabled 7; then
     for set in "${scored_sets[@]}"; do
-        run_stage 7 "model=${inference_model}" "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set}" \
+        run_stage 7 "model=${inference_model}" \
+            "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set} ${dump}/org/${set}" \
             "${exp}/predict_${set}/predictions.jsonl" predict
     done
 fi

@@ -144,14 +144,21 @@ def test_subset_keeps_order_and_the_terms_of_its_tasks() -> None:
     spec = task_spec_from_dict(TASKS)
     subset = spec.subset(["country", "emotion"])
     assert subset.names == ("emotion", "country")
-    assert subset.score == Score("s_mtl", (ScoreTerm("emotion", "ccc"), ScoreTerm("country", "uar")))
-    assert spec.subset(["age"]).score == Score("s_mtl", (ScoreTerm("age", "mae", inverse=True),))
+    assert subset.score == Score("score", (ScoreTerm("emotion", "ccc"), ScoreTerm("country", "uar")))
+    assert spec.subset(["age"]).score == Score("score", (ScoreTerm("age", "mae", inverse=True),))
+
+
+def test_subset_with_all_terms_keeps_the_scores_name() -> None:
+    data = copy.deepcopy(TASKS)
+    data["tasks"].append({"name": "type", "type": "classification", "classes": ["a", "b"]})
+    spec = task_spec_from_dict(data)
+    assert spec.subset(["age", "emotion", "country"]).score == spec.score
 
 
 def test_subset_without_a_term_takes_the_tasks_own_metric() -> None:
     data = copy.deepcopy(TASKS)
     data["tasks"].append({"name": "type", "type": "classification", "classes": ["a", "b"], "metric": "macro_f1"})
-    assert task_spec_from_dict(data).subset(["type"]).score == Score("s_mtl", (ScoreTerm("type", "macro_f1"),))
+    assert task_spec_from_dict(data).subset(["type"]).score == Score("score", (ScoreTerm("type", "macro_f1"),))
 
 
 @pytest.mark.parametrize("names", [["emotoin"], []])
