@@ -35,7 +35,7 @@ class StepStats:
             self._epoch_sums, self._epoch_counts = self._sums.cpu().clone(), self._counts.cpu().clone()
         elif tuple(stats) != self.names:
             raise ValueError(f"statistics {tuple(stats)} differ from the first step's {self.names}")
-        values = torch.stack([value.reshape(()) for value in stats.values()]).double()
+        values = torch.stack([v if v.dim() == 0 else v.reshape(()) for v in stats.values()]).double()
         finite = values.isfinite()
         self._sums += torch.where(finite, values, 0.0)
         self._counts += finite
