@@ -1,6 +1,8 @@
 """The synthetic recipe, small, through all stages."""
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,27 @@ def test_two_processes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: st
     )
     for name in ("emotion_ccc", "age_mae", "country_uar", "type_uar", "s_mtl"):
         assert two[name] == pytest.approx(one[name], abs=1e-3), name
+
+
+def test_two_nodes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -> None:
+    """Two nodes on this machine: the same command twice."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = (
+        "./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_equal.yaml", "--stage", "6", "--stop_stage", "6",
+        "--train_threads", "1",
+    )  # fmt: skip
+    recipe.run_ok(*command, "--tag", "one_node")
+    nodes = (*command, "--tag", "two_nodes", "--num_nodes", "2", "--rdzv_endpoint", f"127.0.0.1:{port}")
+    with ThreadPoolExecutor(2) as pool:
+        for output in [pool.submit(recipe.run_ok, *nodes) for _ in range(2)]:
+            output.result()
+    one, two = (
+        json.loads((recipe.directory / f"exp/{tag}/history.json").read_text())["2"]["valid"]
+        for tag in ("one_node", "two_nodes")
+    )
+    assert two["s_mtl"] == pytest.approx(one["s_mtl"], abs=1e-3)
 
 
 def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_run: str) -> None:

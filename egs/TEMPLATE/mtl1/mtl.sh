@@ -148,14 +148,16 @@ show_progress() {
 }
 
 train() {
-    local launch threads=${train_threads} gpus=0
+    local launch threads=${train_threads} gpus=0 train_log=${exp}/train.log
     launch=$(launcher)
+    # Each node writes a log of its own.
+    [ "${num_nodes}" -eq 1 ] || train_log=${exp}/train.$(uname -n).$$.log
     [ "${threads}" -gt 0 ] || threads=$(max 1 $((cores / nproc)))
     [ "${ngpu}" -eq 0 ] || gpus=1
-    log "training log: ${exp}/train.log"
-    show_progress "${exp}/train.log" &
+    log "training log: ${train_log}"
+    show_progress "${train_log}" &
     # shellcheck disable=SC2086 # a command and options
-    OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${exp}/train.log" \
+    OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${train_log}" \
         ${launch} -m espnet2_ext.bin.mtl_train --config "${exp}/train.yaml" --task_config "${tasks}" \
         --train_dir "${dump}/${train_set}" --valid_dir "${dump}/${valid_set}" \
         --task_stats "${stats}/task_stats.yaml" --feature_stats "${stats}/feats_stats.npz" \
@@ -219,7 +221,8 @@ fi
 if stage_enabled 6; then
     require_file "${mtl_config}" "${stats}/task_stats.yaml" "${stats}/feats_stats.npz"
     mkdir -p "${exp}"
-    python3 -m espnet2_ext.bin.resolve_config "${mtl_config}" > "${exp}/train.yaml.new"
+    python3 -m espnet2_ext.bin.resolve_config "${mtl_config}" > "${exp}/train.yaml.$$"
+    mv "${exp}/train.yaml.$$" "${exp}/train.yaml.new"
     inputs="${exp}/train.yaml.new ${tasks} ${stats}"
     # Tables alone do not tell: new arks under the same names have the same feats.scp.
     inputs+=$(printf " ${dump}/%s ${dump}/org/%s" "${train_set}" "${train_set}" "${valid_set}" "${valid_set}")
