@@ -67,12 +67,14 @@ class _Worker:
 
     def __init__(self, env: dict[str, str]) -> None:
         root = Path(__file__).resolve().parents[2]
+        # path.sh sets them for trainings; here each worker has its own.
+        inherited = {name: value for name, value in os.environ.items() if name not in KEEP_PAGES}
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | env | {"PYTHONPATH": str(root)},
+            env=inherited | env | {"PYTHONPATH": str(root)},
         )
 
     def ask(self, what: str) -> float:
