@@ -19,7 +19,7 @@ CURRENT = "checkpoint.pth"
 PREVIOUS = "checkpoint.prev.pth"
 # What torch, pickle and zipfile raise for bytes that are no checkpoint.
 _UNREADABLE = (
-    OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError, NotImplementedError,
+    OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError,
     pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
 
