@@ -139,7 +139,8 @@ def _read_run(name: str, seed: int, experiments: list[Experiment], spec: TaskSpe
     if doubled:
         paths = ", ".join(str(e.path) for e in experiments if doubled in e.spec.names)
         raise UserError(f"row {name}: seed {seed}: several models of task {doubled} ({paths}); narrow the pattern")
-    missing = [task for task in spec.names if task not in tasks]
+    # A task outside the score may be left out of a row: its cell stays empty.
+    missing = [term.task for term in spec.score.terms if term.task not in tasks]
     if missing:
         raise UserError(f"row {name}: seed {seed}: no model of task {missing[0]}; train it, or widen the pattern")
     values: dict[str, float] = {}
