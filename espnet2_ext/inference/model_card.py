@@ -45,8 +45,9 @@ def _task_row(task: Task) -> str:
 
 
 def _score_rows(path: Path) -> list[str]:
-    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-    values = {name: entry["value"] if isinstance(entry, dict) else entry for name, entry in metrics.items()}
+    score: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    values = {name: entry["value"] for name, entry in score["metrics"].items()}
+    values[score["score"]["name"]] = score["score"]["value"]
     return [
         "| metric | value |",
         "| --- | --- |",
