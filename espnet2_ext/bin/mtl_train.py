@@ -2,14 +2,23 @@
 
 import sys
 
-from espnet2_ext.errors import run_cli
+import yaml
+
+from espnet2_ext.errors import UserError, run_cli
 
 
 def main() -> None:
-    """Entry point; ESPnet is imported here only."""
+    """Entry point; ESPnet is imported here only.
+
+    Raises:
+        UserError: An option or the data are wrong; see MTLTask.
+    """
     from espnet2_ext.tasks.mtl import MTLTask, set_launcher_options
 
-    MTLTask.main(cmd=set_launcher_options(sys.argv[1:]))
+    try:
+        MTLTask.main(cmd=set_launcher_options(sys.argv[1:]))
+    except yaml.YAMLError as error:
+        raise UserError(f"--config: not plain yaml: {' '.join(str(error).split())}") from error
 
 
 if __name__ == "__main__":
