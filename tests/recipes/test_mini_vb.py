@@ -9,7 +9,7 @@ import pytest
 from recipe_copy import RecipeCopy
 
 SMALL = (
-    "--local_data_opts", "--num_speakers 12 --clips_per_speaker 4", "--nj", "2", "--bootstrap", "50",
+    "--local_data_opts", "--num_speakers 16 --clips_per_speaker 8", "--nj", "2", "--bootstrap", "50",
     "--mtl_args", "--max_epoch 2 --encoder_conf channels=[4,4,4,4,8]",
 )  # fmt: skip
 

@@ -30,8 +30,9 @@ for row in ${rows}; do
     IFS=, read -ra configs <<< "${row#*=}"
     for config in "${configs[@]}"; do
         for seed in ${seeds}; do
-            cells+=("--mtl_config ${config} --seed ${seed}")
-            table_rows+=("${row%%=*}=exp/$(basename "${config}" .yaml)_seed${seed}")
+            tag=$(basename "${config}" .yaml)_seed${seed}
+            cells+=("--mtl_config ${config} --seed ${seed} --tag ${tag}")
+            table_rows+=("${row%%=*}=exp/${tag}")
         done
     done
 done

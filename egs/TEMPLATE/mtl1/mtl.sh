@@ -94,6 +94,11 @@ run_stage() {
     stage_done.py write "${state[@]}"
 }
 
+# Move a file over another unless they are equal.
+replace_if_new() {
+    if cmp -s "$1" "$2"; then rm "$1"; else mv "$1" "$2"; fi
+}
+
 prepare_data() {
     local set
     # shellcheck disable=SC2086 # options
@@ -142,9 +147,16 @@ launcher() {
     fi
 }
 
-# Print each epoch's line of a log that is being written, as long as this script runs.
+# Print each epoch's line of a log that is being written; stop_progress ends it, also where the script ends early.
 show_progress() {
-    tail -n 0 -F --pid $$ "$1" 2> /dev/null | grep --line-buffered -o 'epoch [0-9]* of .*' >&2
+    tail -n 0 -F --pid $$ "$1" 2> /dev/null > >(grep --line-buffered -o 'epoch [0-9]* of .*' >&2) &
+    follower=$!
+    trap stop_progress EXIT
+}
+
+stop_progress() {
+    kill "${follower}" 2> /dev/null || true
+    trap - EXIT
 }
 
 train() {
@@ -155,13 +167,16 @@ train() {
     [ "${threads}" -gt 0 ] || threads=$(max 1 $((cores / nproc)))
     [ "${ngpu}" -eq 0 ] || gpus=1
     log "training log: ${train_log}"
-    show_progress "${train_log}" &
+    show_progress "${train_log}"
     # shellcheck disable=SC2086 # a command and options
     OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${train_log}" \
         ${launch} -m espnet2_ext.bin.mtl_train --config "${exp}/train.yaml" --task_config "${tasks}" \
         --train_dir "${dump}/${train_set}" --valid_dir "${dump}/${valid_set}" \
         --task_stats "${stats}/task_stats.yaml" --feature_stats "${stats}/feats_stats.npz" \
         --output_dir "${exp}" --seed "${seed}" --ngpu "${gpus}" ${mtl_args}
+    # The log's last lines are still on their way.
+    sleep 0.3
+    stop_progress
     cp "${dump}/${train_set}/feature.yaml" "${exp}/feature.yaml"
 }
 
@@ -222,7 +237,7 @@ if stage_enabled 6; then
     require_file "${mtl_config}" "${stats}/task_stats.yaml" "${stats}/feats_stats.npz"
     mkdir -p "${exp}"
     python3 -m espnet2_ext.bin.resolve_config "${mtl_config}" > "${exp}/train.yaml.$$"
-    mv "${exp}/train.yaml.$$" "${exp}/train.yaml.new"
+    replace_if_new "${exp}/train.yaml.$$" "${exp}/train.yaml.new"
     inputs="${exp}/train.yaml.new ${tasks} ${stats}"
     # Tables alone do not tell: new arks under the same names have the same feats.scp.
     inputs+=$(printf " ${dump}/%s ${dump}/org/%s" "${train_set}" "${train_set}" "${valid_set}" "${valid_set}")
@@ -237,7 +252,7 @@ if stage_enabled 6; then
     fi
     # shellcheck disable=SC2086 # a list
     [ -e "${exp}/.begun" ] || stage_done.py write "${begun[@]}" --inputs ${inputs}
-    cp "${exp}/train.yaml.new" "${exp}/train.yaml"
+    cmp -s "${exp}/train.yaml.new" "${exp}/train.yaml" || cp "${exp}/train.yaml.new" "${exp}/train.yaml"
     run_stage 6 "seed=${seed} ${mtl_args}" "${inputs}" "${exp}/valid.score.ave.pth" train
 fi
 
