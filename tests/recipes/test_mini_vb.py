@@ -69,17 +69,21 @@ def test_changed_options_train_anew_and_keep_the_old(recipe: RecipeCopy, first_r
     assert not (recipe.directory / "exp/druw/2epoch.pth").exists()
 
 
+# In float32, rounding differs with the number of processes and training amplifies it; float64 shows what is computed.
+DOUBLE = (*SMALL[:-1], SMALL[-1] + " --train_dtype float64")
+
+
 def test_two_processes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -> None:
     for nproc in ("1", "2"):
         recipe.run_ok(
-            "./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_equal.yaml", "--tag", f"nproc{nproc}",
+            "./run.sh", *DOUBLE, "--mtl_config", "conf/tuning/train_equal.yaml", "--tag", f"nproc{nproc}",
             "--nproc", nproc, "--stage", "6", "--stop_stage", "6",
         )  # fmt: skip
     one, two = (
         json.loads((recipe.directory / f"exp/nproc{n}/history.json").read_text())["2"]["valid"] for n in ("1", "2")
     )
     for name in ("emotion_ccc", "age_mae", "country_uar", "type_uar", "s_mtl"):
-        assert two[name] == pytest.approx(one[name], abs=1e-3), name
+        assert two[name] == pytest.approx(one[name], abs=1e-6), name
 
 
 def test_two_nodes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -> None:
@@ -88,7 +92,7 @@ def test_two_nodes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = (
-        "./run.sh", *SMALL, "--mtl_config", "conf/tuning/train_equal.yaml", "--stage", "6", "--stop_stage", "6",
+        "./run.sh", *DOUBLE, "--mtl_config", "conf/tuning/train_equal.yaml", "--stage", "6", "--stop_stage", "6",
         "--train_threads", "1",
     )  # fmt: skip
     recipe.run_ok(*command, "--tag", "one_node")
@@ -100,7 +104,7 @@ def test_two_nodes_give_the_metrics_of_one(recipe: RecipeCopy, first_run: str) -
         json.loads((recipe.directory / f"exp/{tag}/history.json").read_text())["2"]["valid"]
         for tag in ("one_node", "two_nodes")
     )
-    assert two["s_mtl"] == pytest.approx(one["s_mtl"], abs=1e-3)
+    assert two["s_mtl"] == pytest.approx(one["s_mtl"], abs=1e-6)
 
 
 def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_run: str) -> None:
