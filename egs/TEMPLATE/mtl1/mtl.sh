@@ -149,7 +149,8 @@ launcher() {
 
 # Print each epoch's line of a log that is being written; stop_progress ends it, also where the script ends early.
 show_progress() {
-    tail -n 0 -F --pid $$ "$1" 2> /dev/null > >(grep --line-buffered -o 'epoch [0-9]* of .*' >&2) &
+    # In this order: grep inherits the standard error that stands when it starts.
+    tail -n 0 -F --pid $$ "$1" > >(grep --line-buffered -o 'epoch [0-9]* of .*' >&2) 2> /dev/null &
     follower=$!
     trap stop_progress EXIT
 }
