@@ -51,7 +51,8 @@ def test_all_options_are_used_or_refused() -> None:
         "gradient_as_bucket_view", "cudnn_enabled", "cudnn_benchmark", "cudnn_deterministic", "use_tf32", "max_epoch",
         "patience", "val_scheduler_criterion", "early_stopping_criterion", "best_model_criterion", "keep_nbest_models",
         "grad_clip", "grad_clip_type", "accum_grad", "resume", "train_dtype", "use_amp", "log_interval",
-        "use_tensorboard", "use_wandb", "wandb_project", "wandb_id", "wandb_entity", "wandb_name", "detect_anomaly",
+        "use_tensorboard", "use_wandb", "wandb_project", "wandb_id", "wandb_entity", "wandb_name",
+        "wandb_allow_val_change", "detect_anomaly",
         "pretrain_path", "init_param", "ignore_init_mismatch", "freeze_param", "batch_size", "valid_batch_size",
         "optim", "optim_conf", "scheduler", "scheduler_conf",
     }  # fmt: skip
