@@ -115,7 +115,7 @@ def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_ru
     table = (recipe.directory / "exp/RESULTS.md").read_text()
     assert "EW" in table
     assert "ST" in table
-    assert "s_mtl" in table.lower()
+    assert r"S\_MTL" in table
     assert "4 cells, 2 at a time" in output
     before = recipe.files()
     recipe.run_ok("./grid.sh", "--rows", rows, "--", *SMALL)
