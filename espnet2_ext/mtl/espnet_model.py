@@ -77,7 +77,8 @@ class ESPnetMTLModel(AbsESPnetModel):
         Args:
             feats: (B, T, D).
             feats_lengths: (B,) valid frames, or None when all are.
-            batch: Targets by task name: (B, D) in the task's unit, NaN where missing; classes (B,), -1 where missing.
+            batch: Targets by task name: (B, D) in the task's unit, NaN where missing; classes (B,), -1 where missing,
+                or probabilities of the classes (B, C), NaN where missing.
 
         Returns:
             The weighted loss; statistics by name (detached scalars, NaN for a task without a label); the number of
@@ -115,7 +116,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         losses, present = {}, []
         for task in self.spec:
             target = targets[task.name]
-            mask = target >= 0 if task.is_classification else ~target.isnan()
+            mask = _label_mask(task, target)
             values = self.losses[task.name](
                 _at_least_float32(outputs[task.name]), self._loss_target(task, target), mask
             )
@@ -153,13 +154,22 @@ class ESPnetMTLModel(AbsESPnetModel):
 
     def _gather_targets(self, targets: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
         """One collective for all tasks; float64 holds class numbers and float targets exactly."""
-        columns = [targets[task.name].double().reshape(-1, task.n_targets) for task in self.spec]
+        columns = [
+            target.double() if target.dim() == 2 else target.double().unsqueeze(1) for target in targets.values()
+        ]
         rows = gather_rows(torch.cat(columns, dim=1), counts)
-        parts = rows.split([task.n_targets for task in self.spec], dim=1)
+        parts = rows.split([column.size(1) for column in columns], dim=1)
         return {
-            task.name: part.squeeze(1).long() if task.is_classification else part.to(targets[task.name].dtype)
-            for task, part in zip(self.spec, parts, strict=True)
+            name: (part if target.dim() == 2 else part.squeeze(1)).to(target.dtype)
+            for (name, target), part in zip(targets.items(), parts, strict=True)
         }
+
+
+def _label_mask(task: Task, target: Tensor) -> Tensor:
+    """True where there is a label: (B, D) of a regression, (B,) of a classification."""
+    if not task.is_classification:
+        return ~target.isnan()
+    return ~target.isnan().any(dim=1) if target.is_floating_point() else target >= 0
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

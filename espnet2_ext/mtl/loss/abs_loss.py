@@ -14,7 +14,7 @@ class AbsLoss(torch.nn.Module, ABC):
 
         Args:
             prediction: (B, D) values of a regression task, (B, C) logits of a classification task.
-            target: (B, D) values, or (B,) int64 class indices.
+            target: (B, D) values, (B,) int64 class indices, or (B, C) probabilities of the classes.
             mask: True where there is a label: (B, D) or (B,). None: wherever the target is not NaN, or is not -1.
 
         Returns:

@@ -22,12 +22,15 @@ def cross_entropy_loss(
 ) -> torch.Tensor:
     """Cross entropy averaged over the labelled rows as torch does: divided by the sum of their class weights.
 
-    Equals `torch.nn.functional.cross_entropy` on the labelled rows, in float32 or better.
+    Equals `torch.nn.functional.cross_entropy` on the labelled rows, in float32 or better. Deviation: torch divides by
+    the number of rows where targets are probabilities, so class weights would change the loss of labels that happen to
+    be given as probabilities; here the sum is that of each row's mean class weight, and a row that is certain of its
+    class counts as that class does.
 
     Args:
         logits: (B, C) scores before the softmax.
-        target: (B,) int64 class indices in [0, C).
-        mask: (B,) bool, True where there is a label. None: wherever the target is not -1.
+        target: (B,) int64 class indices in [0, C), or (B, C) probabilities.
+        mask: (B,) bool, True where there is a label. None: wherever the target is not -1, or not NaN.
         class_weights: (C,) weights >= 0. None: 1 each.
         label_smoothing: In [0, 1): mass that is spread evenly over the classes.
 
@@ -37,22 +40,34 @@ def cross_entropy_loss(
     Raises:
         ValueError: The shapes differ.
     """
-    if logits.dim() != 2 or target.shape != logits.shape[:1]:
-        raise ValueError(f"logits {tuple(logits.shape)} and target {tuple(target.shape)} must be (B, C) and (B,)")
+    soft = target.is_floating_point()
+    if logits.dim() != 2 or target.shape != (logits.shape if soft else logits.shape[:1]):
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and target {tuple(target.shape)} must be (B, C), and (B,) indices or (B, C)"
+        )
     with full_precision(logits):
-        mask = target != -1 if mask is None else mask
+        if mask is None:
+            mask = ~target.isnan().any(dim=1) if soft else target != -1
         # Selected before the softmax, or a NaN in a row without label would reach the gradient of that row.
         logits = torch.where(mask.unsqueeze(1), widen(logits), 0.0)
         weights = None if class_weights is None else class_weights.to(logits.dtype)
-        summed = functional.cross_entropy(
-            logits,
-            torch.where(mask, target, _IGNORED),
-            weight=weights,
-            ignore_index=_IGNORED,
-            reduction="sum",
-            label_smoothing=label_smoothing,
-        )
-        mass = mask.sum() if weights is None else (weights[torch.where(mask, target, 0)] * mask).sum()
+        if soft:
+            target = torch.where(mask.unsqueeze(1), target.to(logits.dtype), 0.0)
+            # Smoothed here: torch would spread mass over the rows without a label too.
+            spread = label_smoothing / logits.size(1)
+            smoothed = torch.where(mask.unsqueeze(1), target * (1 - label_smoothing) + spread, 0.0)
+            summed = functional.cross_entropy(logits, smoothed, weight=weights, reduction="sum")
+            mass = (target if weights is None else target * weights).sum()
+        else:
+            summed = functional.cross_entropy(
+                logits,
+                torch.where(mask, target, _IGNORED),
+                weight=weights,
+                ignore_index=_IGNORED,
+                reduction="sum",
+                label_smoothing=label_smoothing,
+            )
+            mass = mask.sum() if weights is None else (weights[torch.where(mask, target, 0)] * mask).sum()
         return (torch.where(mass > 0, summed, 0.0) / torch.where(mass > 0, mass, 1)).unsqueeze(0)
 
 
@@ -79,7 +94,7 @@ class CrossEntropyLoss(AbsLoss):
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Return `cross_entropy_loss` of logits (B, C) and class indices (B,), (1,)."""
+        """Return `cross_entropy_loss` of logits (B, C) and classes (B,) or (B, C), (1,)."""
         return cross_entropy_loss(prediction, target, mask, self.class_weights, self.label_smoothing)
 
 
