@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +14,21 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.fileio.ark import ArkReader
 from espnet2_ext.mtl.task_spec import TaskSpec
 
-Item = tuple[int, float]
 Batch = tuple[list[str], dict[str, Tensor]]
+
+
+class Item(NamedTuple):
+    """One row of a batch.
+
+    Attributes:
+        number: Utterance number.
+        position: Where a training crop is cut, in [0, 1).
+        seed: Of all else that is random about the row, from 0.
+    """
+
+    number: int
+    position: float = 0.5
+    seed: int = 0
 
 
 class MTLDataset(torch.utils.data.Dataset):
@@ -63,20 +77,20 @@ class MTLDataset(torch.utils.data.Dataset):
         """Make one batch.
 
         Args:
-            items: Utterance number and crop position in [0, 1) of each row.
+            items: The rows.
 
         Returns:
             Utterance ids, and `feats` (B, T, D), targets by task, and `feats_lengths` (B,) where rows may hold frames
             that are not valid.
         """
-        numbers = [number for number, _ in items]
+        numbers = [item.number for item in items]
         matrices = [self._read(self.utts[number]) for number in numbers]
         frames = max(self.crop.target_frames(len(matrix), self.train) for matrix in matrices)
         feats = np.zeros((len(items), frames, matrices[0].shape[1]), dtype=np.float32)
         lengths = np.empty(len(items), dtype=np.int64)
-        for row, (matrix, (_, position)) in enumerate(zip(matrices, items, strict=True)):
+        for row, (matrix, item) in enumerate(zip(matrices, items, strict=True)):
             wanted = self.crop.target_frames(len(matrix), self.train)
-            feats[row, :wanted], lengths[row] = self.crop.cut(matrix, wanted, position if self.train else 0.5)
+            feats[row, :wanted], lengths[row] = self.crop.cut(matrix, wanted, item.position if self.train else 0.5)
         batch = {"feats": torch.from_numpy(feats)}
         if self.crop.padding == ZERO or not (self.train or self.crop.evaluation == CENTRE):
             batch["feats_lengths"] = torch.from_numpy(lengths)
@@ -84,7 +98,9 @@ class MTLDataset(torch.utils.data.Dataset):
         return [self.utts[number] for number in numbers], batch
 
     def _read(self, utt: str) -> np.ndarray:
-        matrix = self.reader[utt]
+        return self._checked(utt, self.reader[utt])
+
+    def _checked(self, utt: str, matrix: np.ndarray) -> np.ndarray:
         if matrix.ndim != 2 or matrix.shape[1] != self.feature_size or not len(matrix):
             raise UserError(
                 f"{self.directory}/feats.scp: {utt}: features of shape {matrix.shape}, where (T, {self.feature_size}) "

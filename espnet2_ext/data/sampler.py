@@ -15,8 +15,8 @@ class EpochBatchSampler(torch.utils.data.Sampler):
 
     Every epoch is a new permutation of all utterances, cut into batches of the global batch size; the last batch is
     filled up from the permutation's start, so every step has the same shape and batch statistics (CCC) never rest on a
-    small rest. Permutation and crop positions depend on seed and epoch alone: they are the same for any number of
-    ranks, and a resumed epoch repeats them.
+    small rest. Permutation, crop positions and the items' seeds depend on seed and epoch alone: they are the same for
+    any number of ranks, and a resumed epoch repeats them.
 
     Args:
         n_utts: Number of utterances.
@@ -50,9 +50,13 @@ class EpochBatchSampler(torch.utils.data.Sampler):
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(self.n_utts)
         positions = rng.random(self.n_utts)
-        order = np.resize(order, len(self) * self.batch_size)
-        for batch in order.reshape(len(self), self.batch_size):
-            yield [(int(number), float(positions[number])) for number in batch[self.rank :: self.world_size]]
+        order = np.resize(order, len(self) * self.batch_size).reshape(len(self), self.batch_size)
+        seeds = rng.integers(2**63, size=order.shape)
+        rows = slice(self.rank, None, self.world_size)
+        for numbers, batch_seeds in zip(order[:, rows].tolist(), seeds[:, rows].tolist(), strict=True):
+            yield [
+                Item(number, float(positions[number]), seed) for number, seed in zip(numbers, batch_seeds, strict=True)
+            ]
 
 
 class SequentialBatchSampler(torch.utils.data.Sampler):
@@ -79,4 +83,4 @@ class SequentialBatchSampler(torch.utils.data.Sampler):
 
     def __iter__(self) -> Iterator[list[Item]]:
         for start in range(self.rank * self.batch_size, self.n_utts, self.batch_size * self.world_size):
-            yield [(number, 0.5) for number in range(start, min(start + self.batch_size, self.n_utts))]
+            yield [Item(number) for number in range(start, min(start + self.batch_size, self.n_utts))]

@@ -8,7 +8,7 @@ import torch
 from tiny_dump import N_BINS, TASKS, make_dump
 
 from espnet2_ext.data.crop import Crop
-from espnet2_ext.data.dataset import MTLDataset, keep_batch
+from espnet2_ext.data.dataset import Item, MTLDataset, keep_batch
 from espnet2_ext.data.sampler import SequentialBatchSampler
 from espnet2_ext.errors import UserError
 from espnet2_ext.fileio.ark import ArkReader, ArkWriter
@@ -34,7 +34,7 @@ def write_feats(folder: Path, **feats: np.ndarray) -> Path:
 def test_centre_crops_and_targets(dump: Path) -> None:
     dataset = MTLDataset(dump, SPEC, Crop(frames=10), train=False)
     reader = ArkReader(dump / "feats.scp")
-    utts, batch = dataset.__getitems__([(4, 0.9), (0, 0.1)])
+    utts, batch = dataset.__getitems__([Item(4, 0.9), Item(0, 0.1)])
     assert utts == [dataset.utts[4], dataset.utts[0]]
     assert batch.keys() == {"feats", "emotion", "age", "country"}
     assert batch["feats"].shape == (2, 10, N_BINS)
@@ -51,14 +51,14 @@ def test_centre_crops_and_targets(dump: Path) -> None:
 def test_training_crops_are_where_the_sampler_says(dump: Path) -> None:
     dataset = MTLDataset(dump, SPEC, Crop(frames=10), train=True)
     feats = ArkReader(dump / "feats.scp")[dataset.utts[2]]
-    _, batch = dataset.__getitems__([(2, 0.0), (2, 0.999)])
+    _, batch = dataset.__getitems__([Item(2, 0.0), Item(2, 0.999)])
     np.testing.assert_array_equal(batch["feats"].numpy(), np.stack([feats[:10], feats[-10:]]))
 
 
 def test_zero_padding_gives_lengths(dump: Path) -> None:
     dataset = MTLDataset(dump, SPEC, Crop(frames=30, padding="zero"), train=True)
     reader = ArkReader(dump / "feats.scp")
-    utts, batch = dataset.__getitems__([(i, 0.0) for i in range(9)])
+    utts, batch = dataset.__getitems__([Item(i, 0.0) for i in range(9)])
     expected = [min(30, len(reader[utt])) for utt in utts]
     assert min(expected) < 30
     assert batch["feats_lengths"].tolist() == expected
@@ -70,7 +70,7 @@ def test_zero_padding_gives_lengths(dump: Path) -> None:
 def test_whole_utterances(dump: Path) -> None:
     dataset = MTLDataset(dump, SPEC, Crop(frames=10, evaluation="whole", min_frames=20), train=False)
     reader = ArkReader(dump / "feats.scp")
-    utts, batch = dataset.__getitems__([(i, 0.5) for i in range(9)])
+    utts, batch = dataset.__getitems__([Item(i) for i in range(9)])
     frames = [len(reader[utt]) for utt in utts]
     assert min(frames) < 20 < max(frames)
     assert batch["feats"].shape[1] == max(frames)
@@ -93,7 +93,7 @@ def test_features_are_read_when_a_batch_is_made(dump: Path, monkeypatch: pytest.
     assert dataset.feature_size == N_BINS
     assert read == []
     for _ in range(2):  # nothing is kept from the first time either
-        dataset.__getitems__([(3, 0.0), (1, 0.0)])
+        dataset.__getitems__([Item(3), Item(1)])
     assert read == [dataset.utts[3], dataset.utts[1]] * 2
 
 
@@ -118,7 +118,7 @@ def test_an_odd_matrix_is_one_line(tmp_path: Path, shape: tuple[int, ...]) -> No
     folder = write_feats(tmp_path / "d", a=np.ones((20, 8)), b=np.ones(shape))
     dataset = MTLDataset(folder, SPEC, Crop(frames=4), train=True)
     with pytest.raises(UserError, match=r"feats\.scp: b: features of shape"):
-        dataset.__getitems__([(0, 0.0), (1, 0.0)])
+        dataset.__getitems__([Item(0), Item(1)])
 
 
 def test_vectors_are_refused(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_no_pickled_entry_runs(tmp_path: Path) -> None:
     (tmp_path / "feats.ark").write_bytes(b"a PKL" + pickle.dumps(Payload()))
     (tmp_path / "feats.scp").write_text(f"a {tmp_path}/feats.ark:2\n")
     dataset = MTLDataset(tmp_path, SPEC, Crop(), train=True)
-    for use in (lambda: dataset.feature_size, lambda: dataset.__getitems__([(0, 0.0)])):
+    for use in (lambda: dataset.feature_size, lambda: dataset.__getitems__([Item(0)])):
         with pytest.raises(UserError, match="utterance a"):
             use()
     assert not marker.exists()

@@ -6,10 +6,11 @@ import logging
 import numpy as np
 import pytest
 
+from espnet2_ext.data.dataset import Item
 from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
 from espnet2_ext.errors import UserError
 
-Items = list[list[tuple[int, float]]]
+Items = list[list[Item]]
 
 
 def epoch_of(number: int, n_utts: int = 37, size: int = 8, seed: int = 3, rank: int = 0, ranks: int = 1) -> Items:
@@ -21,7 +22,7 @@ def epoch_of(number: int, n_utts: int = 37, size: int = 8, seed: int = 3, rank: 
 
 
 def numbers(batches: Items) -> list[int]:
-    return [number for batch in batches for number, _ in batch]
+    return [number for batch in batches for number, _, _ in batch]
 
 
 @pytest.mark.parametrize(("n_utts", "size"), [(37, 8), (40, 8), (41, 8), (8, 8), (1, 1), (9, 1), (15, 8)])
@@ -37,7 +38,7 @@ def test_epoch_is_a_permutation_with_a_filled_tail(n_utts: int, size: int) -> No
 
 
 def test_positions_are_crop_positions() -> None:
-    positions = [position for batch in epoch_of(1) for _, position in batch]
+    positions = [position for batch in epoch_of(1) for _, position, _ in batch]
     assert all(0 <= position < 1 for position in positions)
     assert len(set(positions)) == 37
 
