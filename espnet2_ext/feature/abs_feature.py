@@ -32,6 +32,14 @@ class AbsFeature(ABC):
     def frame_shift(self) -> float:
         """Seconds from frame to frame; 0 if there is one vector per utterance."""
 
+    @property
+    def log_scale(self) -> float | None:
+        """What the natural logarithm of an energy is multiplied by in these features; None if they are no logarithms.
+
+        An energy is the square of an amplitude: 1 is ln(power), 0.5 is ln(magnitude).
+        """
+        return None
+
     @abstractmethod
     def _extract(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `extract`; the waves are checked."""

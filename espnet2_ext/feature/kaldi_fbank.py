@@ -88,6 +88,11 @@ class KaldiFbank(AbsFeature):
         """Seconds from frame to frame."""
         return self._hop / self.sample_rate
 
+    @property
+    def log_scale(self) -> float:
+        """Natural logarithm of powers or magnitudes."""
+        return 1.0 if self.use_power else 0.5
+
     @staticmethod
     def _take_log(values: np.ndarray) -> None:
         np.maximum(values, _FLOOR, out=values)

@@ -1,6 +1,7 @@
 """Log-mel spectrogram in librosa's definition."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -84,6 +85,11 @@ class LogMel(AbsFeature):
     def frame_shift(self) -> float:
         """Seconds from frame to frame."""
         return self.hop_length / self.sample_rate
+
+    @property
+    def log_scale(self) -> float:
+        """Natural logarithm of powers or magnitudes, or decibels."""
+        return 10 / math.log(10) if self.log == "db" else self.power / 2
 
     def _take_log(self, values: np.ndarray) -> None:
         np.maximum(values, np.float32(self.floor), out=values)

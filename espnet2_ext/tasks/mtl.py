@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import yaml
 from espnet2.tasks.abs_task import AbsTask, optim_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, int_or_none, str2bool, str_or_none
 
+from espnet2_ext.data.augment import build_augmentations
+from espnet2_ext.data.augmented_dataset import AugmentedDataset
 from espnet2_ext.data.check_tasks import load_task_stats
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
@@ -59,6 +62,7 @@ class MTLTask(AbsTask):
         add("--valid_dir", type=str_or_none, default=None, help="dump directory of the validation set (required)")
         add("--input_size", type=int_or_none, default=None, help="width of the features; found in the arks")
         add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
+        add("--augment", type=yaml.safe_load, default=[], help="augmentations of training data, in order (yaml list)")
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")
@@ -115,6 +119,7 @@ class MTLTask(AbsTask):
         check_options(args, cls.get_parser(), cls._refused_defaults)
         spec = cls.resolve_tasks(args)
         args.task_spec = spec.to_dict()
+        build_augmentations(args.augment)
         check_criteria(args, spec)
         if args.input_size is None:
             args.input_size = _dataset(args, "train").feature_size
@@ -167,8 +172,13 @@ class MTLTask(AbsTask):
 
 def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset:
     spec = task_spec_from_dict(args.task_spec)
-    directory = args.train_dir if mode == "train" else args.valid_dir
-    return MTLDataset(directory, spec, checked("crop_conf", Crop, **args.crop_conf), train=mode == "train")
+    crop = checked("crop_conf", Crop, **args.crop_conf)
+    if mode != "train":
+        return MTLDataset(args.valid_dir, spec, crop, train=False)
+    augmentations = build_augmentations(args.augment)
+    if not augmentations.in_order:
+        return MTLDataset(args.train_dir, spec, crop, train=True)
+    return AugmentedDataset(args.train_dir, spec, crop, augmentations)
 
 
 def set_launcher_options(args: list[str]) -> list[str]:
