@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import yaml
 from espnet2.tasks.abs_task import AbsTask, optim_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -28,7 +27,7 @@ from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
-from espnet2_ext.tasks.options import REFUSED, check_criteria, check_options, refuse_command_line
+from espnet2_ext.tasks.options import REFUSED, check_criteria, check_options, refuse_command_line, yaml_value
 from espnet2_ext.train.iter_factory import MTLIterFactory
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -62,7 +61,7 @@ class MTLTask(AbsTask):
         add("--valid_dir", type=str_or_none, default=None, help="dump directory of the validation set (required)")
         add("--input_size", type=int_or_none, default=None, help="width of the features; found in the arks")
         add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
-        add("--augment", type=yaml.safe_load, default=[], help="augmentations of training data, in order (yaml list)")
+        add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")

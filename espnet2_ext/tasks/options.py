@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from espnet2.utils.types import float_or_none, int_or_none, str2bool
 
 from espnet2_ext.errors import UserError
@@ -32,6 +33,18 @@ REFUSED = (
 _REQUIRED = ("task_config", "train_dir", "valid_dir")
 _POSITIVE = ("max_epoch", "batch_size", "valid_batch_size", "accum_grad", "grad_clip", "log_interval")
 _TYPES = {int: int, int_or_none: int, float: (int, float), float_or_none: (int, float), str2bool: bool}
+
+
+def yaml_value(text: str) -> Any:
+    """Read an option's value on the command line as yaml.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no yaml") from error
 
 
 def refuse_command_line(message: str) -> NoReturn:

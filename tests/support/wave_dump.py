@@ -1,6 +1,5 @@
 """A small dump directory made of wavs by the body of stage 2, for tests."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ from espnet2_ext.feature import build_feature
 from espnet2_ext.feature.extraction import extract_to_ark
 from espnet2_ext.fileio.ark import ArkWriter
 from espnet2_ext.fileio.table import read_table, write_table
-
-ignore: Callable[[int], None] = lambda _: None  # noqa: E731
 
 
 def make_wave_dump(directory: Path, n_utts: int, seed: int, prefix: str, feature: dict[str, object]) -> None:
@@ -30,4 +27,4 @@ def make_wave_dump(directory: Path, n_utts: int, seed: int, prefix: str, feature
     write_table(directory / "wav.scp", wavs)
     (directory / "feature.yaml").write_text(yaml.safe_dump(feature))
     with ArkWriter(directory / "feats.ark", directory / "feats.scp") as writer:
-        extract_to_ark(wavs, build_feature(**feature), writer, ignore)
+        extract_to_ark(wavs, build_feature(**feature), writer, lambda _: None)

@@ -42,7 +42,7 @@ class Noise(AbsWaveAugmentation):
         color = self.colors[int(rng.integers(len(self.colors)))]
         snr = rng.uniform(self.min_snr, self.max_snr)
         noise = _colored(len(wave), rate, _EXPONENTS[color], rng)
-        power, noise_power = (float(np.mean(np.square(x, dtype=np.float64))) for x in (wave, noise))
+        power, noise_power = (float(np.dot(x, x)) / len(x) for x in (wave, noise))
         if noise_power == 0:
             return wave.copy()
         return wave + noise * np.float32(np.sqrt(power / noise_power / 10 ** (snr / 10)))

@@ -103,6 +103,9 @@ CRITERION = [["valid", "score", "max"]]
         ({"head_conf": {"width": 1}}, "head_conf: no such option: width"),
         ({"crop_conf": {"frame": 20}}, "crop_conf: "),
         ({"crop_conf": {"frames": 20.5}}, "crop_conf: crop: frames is a whole number"),
+        ({"augment": [{"name": "warp"}]}, "augment: no such augment: warp; use one of speed,"),
+        ({"augment": {"name": "mixup"}}, "augment: give a list"),
+        ({"augment": [{"name": "speed", "probability": 0.5}]}, "dump/train/feature.yaml: cannot be read"),
         ({"tasks": ["emotoin"]}, "choose among emotion, age, country"),
         ({"task_exits": {"age": 7}}, "exit 7: the encoder has exits 1 to 2"),
         ({"task_exits": {"aeg": 1}}, "exits: aeg: 1"),
@@ -135,6 +138,8 @@ def test_impossible_options_of_a_configuration_file(
         (["--weigh", "uw"], "unrecognized arguments: --weigh uw"),
         (["--weighting", "uww"], "argument --weighting: invalid choice: 'uww'"),
         (["--max_epoch", "many"], "argument --max_epoch: invalid int value: 'many'"),
+        (["--augment", "[{name: mixup]"], "argument --augment: '[{name: mixup]' is no yaml"),
+        (["--augment", "mixup"], "augment: give a list such as [{name: spec_augment}], not 'mixup'"),
         (["--config", "gone.yaml"], "No such file: gone.yaml"),
     ],
 )

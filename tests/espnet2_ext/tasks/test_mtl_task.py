@@ -13,6 +13,7 @@ import yaml
 from espnet2.tasks.abs_task import optim_classes, scheduler_classes
 
 from espnet2_ext.bin.resolve_config import resolve_config
+from espnet2_ext.data.augment import build_augmentations
 from espnet2_ext.data.check_tasks import check_tasks, write_task_stats
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.fileio.ark import ArkWriter
@@ -32,7 +33,16 @@ def test_help(capsys: pytest.CaptureFixture) -> None:
         MTLTask.main(cmd=["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for name in ("task_config", "weighting", "weighting_conf", "encoder_lr", "crop_conf", "task_exits", "amp_dtype"):
+    for name in (
+        "task_config",
+        "weighting",
+        "weighting_conf",
+        "encoder_lr",
+        "crop_conf",
+        "task_exits",
+        "amp_dtype",
+        "augment",
+    ):
         assert f"--{name}" in text
 
 
@@ -152,4 +162,5 @@ def test_every_key_is_used(path: Path) -> None:
         if conf:
             assert set(conf) <= set(inspect.signature(choices[chosen]).parameters), name
     assert set(config.get("crop_conf", {})) <= set(inspect.signature(Crop).parameters)
+    build_augmentations(config.get("augment", []))
     assert set(config.get("head_conf", {})) <= {"hidden_size", "dropout"}

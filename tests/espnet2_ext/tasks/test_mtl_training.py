@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from train_tiny import train
+from wave_dump import make_wave_dump
 
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset
@@ -186,6 +187,7 @@ def test_step_scheduler_goes_by_steps(options: list[str], tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "more",
     [
+        ["--augment", "[{name: mixup}, {name: spec_augment}]", "--num_workers", "1", "--use_amp", "true"],
         ["--use_amp", "true"], ["--train_dtype", "float64"], ["--accum_grad", "2"], ["--num_workers", "1"],
         ["--encoder", "cnn10", "--encoder_conf", "norm=group", "--task_exits", "{emotion: 1, country: 1}"],
         ["--normalize", "utterance_mvn", "--crop_conf", "{padding: zero, evaluation: whole, min_frames: 8}"],
@@ -199,6 +201,24 @@ def test_one_epoch_with(options: list[str], tmp_path: Path, more: list[str]) -> 
     assert np.isfinite(history["1"]["train"]["loss"])
     assert history["1"]["train"]["skipped"] == 0
     load_trained(out / "config.yaml", out / "valid.score.ave.pth")
+
+
+def test_augmentation_is_for_training_batches_only(options: list[str], tmp_path: Path) -> None:
+    """Features of waves that are changed and mixed while training; with a rate of 0 validation is as without."""
+    make_wave_dump(tmp_path / "train", 16, 0, "tr", {"name": "log_mel", "n_mels": 8})
+    still = ["--train_dir", f"{tmp_path}/train", "--optim_conf", "lr=0.0", "--max_epoch", "2", "--task_stats",
+             options[options.index("--task_stats") + 1], "--encoder_conf", "norm=group"]  # fmt: skip
+    augment = "[{name: speed}, {name: noise}, {name: gain}, {name: mixup, domain: linear}, {name: spec_augment}]"
+    plain = train(options, tmp_path / "plain", *still)
+    augmented = train(options, tmp_path / "augmented", *still, "--augment", augment)
+    assert plain["1"]["valid"]["score"] == plain["2"]["valid"]["score"]
+    for epoch in "12":
+        one, two = (history[epoch]["valid"] | {"time": 0} for history in (augmented, plain))
+        assert one == two
+        for task in ("emotion", "age", "country"):
+            assert augmented[epoch]["train"][f"loss_{task}"] != plain[epoch]["train"][f"loss_{task}"]
+    config = yaml.safe_load((tmp_path / "augmented/config.yaml").read_text())
+    assert config["augment"][3] == {"name": "mixup", "domain": "linear"}
 
 
 def test_diverging_training_is_one_line(options: list[str], tmp_path: Path) -> None:

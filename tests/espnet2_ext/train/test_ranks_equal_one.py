@@ -3,14 +3,22 @@
 import dataclasses
 import logging
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from espnet2.train.reporter import SubReporter
 from ranks import run_ranks
+from tiny_dump import TASKS
+from wave_dump import make_wave_dump
 
+from espnet2_ext.data.augment import build_augmentations
+from espnet2_ext.data.augmented_dataset import AugmentedDataset
+from espnet2_ext.data.crop import Crop
+from espnet2_ext.data.sampler import EpochBatchSampler
 from espnet2_ext.mtl.build import build_model
+from espnet2_ext.mtl.task_spec import task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -45,6 +53,9 @@ class Options:
         return torch.autocast("cpu", enabled=False)
 
 
+AUGMENT = [{"name": "speed"}, {"name": "noise"}, {"name": "mixup", "probability": 0.7}, {"name": "spec_augment"}]
+
+
 class Steps(list):
     """A list of batches as a DataLoader gives them."""
 
@@ -72,13 +83,23 @@ def make_steps(labels: str, epoch: int) -> list[dict[str, torch.Tensor]]:
     return steps
 
 
+def rank_steps(labels: str, epoch: int, rank: int, world_size: int, dump: Path) -> list[dict[str, torch.Tensor]]:
+    """This rank's part of the global batches: every world_size-th row."""
+    if labels == "augmented":
+        dataset = AugmentedDataset(dump, task_spec_from_dict(TASKS), Crop(frames=24), build_augmentations(AUGMENT))
+        sampler = EpochBatchSampler(len(dataset), 8, 0, rank, world_size)
+        sampler.epoch = epoch
+        return [dataset.__getitems__(items)[1] for items in sampler]
+    return [{name: value[rank::world_size] for name, value in batch.items()} for batch in make_steps(labels, epoch)]
+
+
 def train(
-    rank: int, world_size: int, weighting: str, labels: str, norm: str, accum_grad: int
+    rank: int, world_size: int, dump: Path, weighting: str, labels: str, norm: str, accum_grad: int
 ) -> dict[str, torch.Tensor]:
     """Two epochs of three steps; the state after them, and the mean losses."""
     torch.manual_seed(0)
     config = {
-        "task_spec": SPEC, "input_size": 12, "encoder": "multi_exit_cnn",
+        "task_spec": TASKS if labels == "augmented" else SPEC, "input_size": 12, "encoder": "multi_exit_cnn",
         "encoder_conf": {"channels": [8, 8], "norm": norm}, "normalize": None, "normalize_conf": {},
         "weighting": weighting, "weighting_conf": CONF.get(weighting, {}), "head_conf": {},
         "channels_last": True, "compile_encoder": False,
@@ -93,19 +114,18 @@ def train(
     means = {}
     for epoch in (1, 2, 3):
         steps = Steps(
-            ([], {name: value[rank::world_size].double() if value.is_floating_point() else value[rank::world_size]
-                  for name, value in batch.items()})
-            for batch in make_steps(labels, epoch)
-        )  # fmt: skip
+            ([], {name: value.double() if value.is_floating_point() else value for name, value in batch.items()})
+            for batch in rank_steps(labels, epoch, rank, world_size, dump)
+        )
         log = IntervalLog(SubReporter("train", epoch, 0), None)
         means = train_epoch(wrapped, steps, state, options, log)
     result = {name: value.double().clone() for name, value in model.state_dict().items()}
     return result | {f"mean {k}": torch.tensor(v).double() for k, v in means.items()}
 
 
-def train_all(rank: int, world_size: int, cases: list[Any]) -> list[dict[str, torch.Tensor]]:
+def train_all(rank: int, world_size: int, cases: list[Any], dump: Path) -> list[dict[str, torch.Tensor]]:
     logging.disable(logging.INFO)
-    return [train(rank, world_size, *case) for case in cases]
+    return [train(rank, world_size, dump, *case) for case in cases]
 
 
 CASES = [
@@ -115,12 +135,19 @@ CASES = [
     ("druw", "all", "batch", 1),
     ("equal", "some", "batch", 1),
     ("druw", "some", "group", 2),
+    ("druw", "augmented", "group", 1),
+    ("equal", "augmented", "batch", 1),
 ]
 
 
 @pytest.fixture(scope="module")
-def results() -> tuple[list[dict[str, torch.Tensor]], list[list[dict[str, torch.Tensor]]]]:
-    return train_all(0, 1, CASES), run_ranks(train_all, 2, CASES)
+def results(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[list[dict[str, torch.Tensor]], list[list[dict[str, torch.Tensor]]]]:
+    # Eleven utterances, some labels missing: the last batch of eight is filled up.
+    dump = tmp_path_factory.mktemp("waves") / "dump"
+    make_wave_dump(dump, 11, 0, "tr", {"name": "log_mel", "n_mels": 12})
+    return train_all(0, 1, CASES, dump), run_ranks(train_all, 2, CASES, dump)
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=[" ".join(map(str, case)) for case in CASES])

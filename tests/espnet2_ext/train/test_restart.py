@@ -21,6 +21,7 @@ SCENARIOS = ["undisturbed", "again", *KILLED, "torn_checkpoint", "torn_model", "
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("restart")
     options = [*make_experiment(folder), "--weighting", "druw", "--accum_grad", "2", "--head_conf", "dropout=0.2"]
+    options += ["--augment", "[{name: mixup, probability: 0.6}, {name: spec_augment, max_freq_bins: 3}]"]
     (folder / "options.json").write_text(json.dumps(options))
     env = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "tests/support/restart_driver.py"), str(folder), ",".join(SCENARIOS)]
