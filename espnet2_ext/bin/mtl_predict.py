@@ -9,8 +9,9 @@ from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
 from espnet2_ext.data.sampler import SequentialBatchSampler
 from espnet2_ext.errors import UserError, run_cli
+from espnet2_ext.inference.device import check_device
 from espnet2_ext.inference.records import write_records
-from espnet2_ext.mtl.build import load_trained
+from espnet2_ext.mtl.build import checked, load_trained
 from espnet2_ext.train.evaluate import gather_sets, run_model
 
 
@@ -20,8 +21,12 @@ def predict(args: argparse.Namespace) -> int:
     Raises:
         UserError: The model or the features cannot be read, or do not fit each other.
     """
-    model, config = load_trained(args.model / "config.yaml", args.model / args.weights, args.device)
-    dataset = MTLDataset(args.dump, model.spec, Crop(**config["crop_conf"]), train=False)
+    if args.batch_size < 1 or args.num_workers < 0:
+        raise UserError(f"--batch-size {args.batch_size} --num-workers {args.num_workers}: from 1, and from 0")
+    device = check_device(args.device)
+    model, config = load_trained(args.model / "config.yaml", args.model / args.weights, device)
+    crop = checked(f"{args.model}/config.yaml: crop_conf", Crop, **config.get("crop_conf", {}))
+    dataset = MTLDataset(args.dump, model.spec, crop, train=False)
     if dataset.feature_size != config["input_size"]:
         raise UserError(
             f"{args.dump}/feats.scp: features of {dataset.feature_size} bins; the model takes {config['input_size']}"
@@ -32,17 +37,17 @@ def predict(args: argparse.Namespace) -> int:
         collate_fn=keep_batch,
         num_workers=args.num_workers,
     )
-    utts, outputs, targets = run_model(model, loader, args.device, torch.autocast(args.device, enabled=False))
+    utts, outputs, targets = run_model(model, loader, device, torch.autocast(device, enabled=False))
     utts, outputs, _ = gather_sets(utts, outputs, targets)
     with torch.no_grad():
-        reported = model.report({name: torch.from_numpy(value).to(args.device) for name, value in outputs.items()})
+        reported = model.report({name: torch.from_numpy(value).to(device) for name, value in outputs.items()})
     write_records(args.out, model.spec, utts, {name: value.cpu().numpy() for name, value in reported.items()})
     return len(utts)
 
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="mtl_predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", type=Path, required=True, help="exp/<tag>")
     parser.add_argument("--weights", default="valid.score.ave.pth", help="which weights of the experiment")
     parser.add_argument("--dump", type=Path, required=True, help="dump/<feature>/<set>")

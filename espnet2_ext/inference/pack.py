@@ -1,138 +1,173 @@
-"""A trained model as one zip: weights, configuration, tasks, features, model card."""
+"""A trained model as one file: weights, configuration, tasks, features, model card."""
 
 import io
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import yaml
 
+from espnet2_ext.data.crop import Crop
 from espnet2_ext.errors import UserError
-from espnet2_ext.fileio.atomic import atomic_path
+from espnet2_ext.feature import AbsFeature, build_feature
+from espnet2_ext.inference.archive import (
+    CARD,
+    CONFIG,
+    FEATURE,
+    FORMAT,
+    ONNX,
+    TASKS,
+    WEIGHTS,
+    check_format,
+    parse_mapping,
+    read_archive,
+    read_folder,
+    write_archive,
+)
 from espnet2_ext.inference.model_card import model_card
-from espnet2_ext.mtl.build import build_model, load_config, load_trained
+from espnet2_ext.mtl.build import build_model, checked, load_trained
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.train.checkpoint import load, load_state
 
-FORMAT = 1
-WEIGHTS, CONFIG, TASKS, FEATURE, CARD = "model.pth", "config.yaml", "tasks.yaml", "feature.yaml", "README.md"
-MEMBERS = (CARD, CONFIG, FEATURE, WEIGHTS, TASKS)
-# What building the model takes; paths and everything about training stay behind.
+# What building the model takes beside its tasks; paths and everything about training stay behind.
 KEYS = (
-    "task_spec", "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf",
-    "head_conf", "channels_last", "crop_conf",
+    "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf", "head_conf",
+    "channels_last", "crop_conf",
 )  # fmt: skip
-# A model of two billion float32 parameters; the text members are small.
-_LARGEST_WEIGHTS, _LARGEST_TEXT = 8 * 2**30, 2**20
 
 
-def write_pack(exp: Path, weights: str, out: Path) -> None:
+class Trained(NamedTuple):
+    """A trained model and what goes with it.
+
+    Attributes:
+        model: The model, in evaluation mode.
+        config: Its configuration.
+        feature: Extractor of its features.
+        crop: How utterances are cut.
+    """
+
+    model: ESPnetMTLModel
+    config: dict[str, Any]
+    feature: AbsFeature
+    crop: Crop
+
+
+def write_pack(exp: Path, weights: str, out: Path, onnx: bool = False) -> None:
     """Write the pack of an experiment's model: the same bytes for the same input.
 
+    Args:
+        exp: The experiment's directory.
+        weights: Which of its models.
+        out: The zip.
+        onnx: Whether the model is packed as an ONNX graph too.
+
     Raises:
-        UserError: The experiment is incomplete, or its weights do not fit.
+        UserError: The experiment is incomplete, its weights do not fit, the ONNX packages are missing, or the graph
+            does not predict what the model does.
     """
-    model, config = load_trained(exp / "config.yaml", exp / weights)
-    feature = exp / "feature.yaml"
-    if not feature.exists():
-        raise UserError(f"{feature}: no such file; run stage 6 again")
+    model, config, extractor, _ = _load_experiment(exp, weights, "cpu")
+    feature = extractor.config()
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
-    slim = {"format": FORMAT, **{key: config[key] for key in KEYS}}
     members = {
-        CARD: model_card(exp, model).encode(),
-        CONFIG: yaml.safe_dump(slim, sort_keys=False).encode(),
-        FEATURE: feature.read_bytes(),
+        CARD: model_card(exp, model, config, feature, FORMAT).encode(),
+        CONFIG: _dump({"format": FORMAT, **{key: config[key] for key in KEYS}}),
+        FEATURE: _dump(feature),
         WEIGHTS: buffer.getvalue(),
-        TASKS: yaml.safe_dump(config["task_spec"], sort_keys=False).encode(),
+        TASKS: _dump(config["task_spec"]),
     }
-    with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(info, data)
+    if onnx:
+        # Its packages are an extra.
+        from espnet2_ext.inference.onnx_graph import describe, export_onnx
+
+        members[ONNX] = export_onnx(model, config, feature)
+        members[CARD] += describe(members[ONNX]).encode()
+    write_archive(members, out)
 
 
-def read_pack(path: Path, device: str = "cpu") -> tuple[ESPnetMTLModel, dict[str, Any], dict[str, Any]]:
-    """Load a pack without writing any of it to the disk.
-
-    Returns:
-        The model in evaluation mode, its configuration, and the features' configuration.
+def read_pack(path: Path, device: str = "cpu") -> Trained:
+    """Load a pack without leaving any of it on the disk.
 
     Raises:
         UserError: It is no pack, is torn or of a newer format, holds other members than a pack does, or its weights do
             not fit its configuration.
     """
-    members = read_members(path)
-    config = _mapping(members[CONFIG], f"{path}: {CONFIG}")
-    if config.get("format") != FORMAT:
-        raise UserError(f"{path}: pack format {config.get('format')!r}; this version reads {FORMAT}, update it")
-    missing = [key for key in KEYS if key not in config]
-    if missing:
-        raise UserError(f"{path}: {CONFIG} lacks {', '.join(missing)}; pack the model again")
-    model = build_model({**config, "compile_encoder": False})
-    load_state(model, _weights(members[WEIGHTS], path), path)
-    return model.to(device).eval(), config, _mapping(members[FEATURE], f"{path}: {FEATURE}")
+    return build_trained(read_archive(path), path, device)
 
 
-def read_members(path: Path) -> dict[str, bytes]:
-    """Return the members of a pack by name, after looking at their names, kinds and sizes.
-
-    Raises:
-        UserError: As `read_pack`.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-            names = [info.filename for info in infos]
-            if sorted(names) != sorted(MEMBERS):
-                odd = sorted(set(names) ^ set(MEMBERS)) or names
-                raise UserError(f"{path}: not a pack: it should hold {', '.join(MEMBERS)}; look at {odd[0]!r}")
-            for info in infos:
-                _check_member(path, info)
-            return {info.filename: archive.read(info) for info in infos}
-    except (OSError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
-        raise UserError(f"{path}: not a readable pack: {error}") from error
-
-
-def load_model(source: Path, weights: str, device: str) -> tuple[ESPnetMTLModel, dict[str, Any], dict[str, Any]]:
-    """Load an experiment's directory or a pack; see `read_pack`."""
+def load_model(source: Path, weights: str, device: str) -> Trained:
+    """Load an experiment's directory, an unpacked pack, or a pack; see `read_pack`."""
     if not source.is_dir():
         return read_pack(source, device)
-    feature = source / "feature.yaml"
+    # Experiments keep their tasks in config.yaml.
+    if (source / TASKS).exists():
+        return build_trained(read_folder(source), source, device)
+    return _load_experiment(source, weights, device)
+
+
+def build_trained(members: Mapping[str, bytes], where: Path, device: str = "cpu") -> Trained:
+    """Build the model of a pack's members; see `read_pack`."""
+    config = parse_mapping(members[CONFIG], f"{where}: {CONFIG}")
+    check_format(config, where)
+    missing = [key for key in KEYS if key not in config]
+    if missing:
+        raise UserError(f"{where}: {CONFIG} lacks {', '.join(missing)}; pack the model again")
+    config["task_spec"] = parse_mapping(members[TASKS], f"{where}: {TASKS}")
+    feature, crop = _build_parts(config, parse_mapping(members[FEATURE], f"{where}: {FEATURE}"), where)
+    try:
+        model = build_model({**config, "compile_encoder": False})
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        # A value of another type than the one that we write.
+        raise UserError(f"{where}: {CONFIG} describes no model: {' '.join(str(error).split())}") from error
+    load_state(model, _load_weights(members[WEIGHTS], where), f"{where}: {WEIGHTS}")
+    return Trained(model.to(device).eval(), config, feature, crop)
+
+
+def _load_experiment(exp: Path, weights: str, device: str) -> Trained:
+    feature = exp / FEATURE
+    model, config = load_trained(exp / CONFIG, exp / weights, device)
+    missing = [key for key in KEYS if key not in config]
+    if missing:
+        raise UserError(f"{exp / CONFIG}: lacks {', '.join(missing)}; train the model again")
     if not feature.exists():
-        raise UserError(f"{feature}: no such file; train with mtl.sh, which puts it there")
-    model, _ = load_trained(source / "config.yaml", source / weights, device)
-    return model, load_config(source / "config.yaml"), _mapping(feature.read_bytes(), str(feature))
+        raise UserError(f"{feature}: no such file; run stage 6 again, which puts it there")
+    return Trained(model, config, *_build_parts(config, parse_mapping(feature.read_bytes(), str(feature)), exp))
 
 
-def _weights(data: bytes, path: Path) -> dict[str, torch.Tensor]:
+def _build_parts(config: Mapping[str, Any], feature_conf: Mapping[str, Any], where: Path) -> tuple[AbsFeature, Crop]:
+    if not isinstance(feature_conf.get("name"), str):
+        raise UserError(f"{where}: {FEATURE}: names no feature; write e.g. 'name: log_mel'")
+    try:
+        feature = build_feature(**feature_conf)
+    except UserError as error:
+        raise UserError(f"{where}: {FEATURE}: {error}") from error
+    if feature.dim != config["input_size"]:
+        raise UserError(f"{where}: features of {feature.dim} bins for a model of {config['input_size']}")
+    if not isinstance(config["crop_conf"], dict):
+        raise UserError(f"{where}: crop_conf holds no mapping")
+    return feature, checked(f"{where}: crop_conf", Crop, **config["crop_conf"])
+
+
+def _load_weights(data: bytes, where: Path) -> dict[str, torch.Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / WEIGHTS
         file.write_bytes(data)
         try:
             return load(file)
         except UserError as error:
-            raise UserError(f"{path}: {str(error).removeprefix(f'{folder}/')}") from error
+            raise UserError(f"{where}: {str(error).removeprefix(f'{folder}/')}") from error
 
 
-def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
-    kind = info.external_attr >> 16 & 0o170000
-    if kind not in (0, 0o100000):
-        raise UserError(f"{path}: {info.filename} is no plain file; do not use this pack")
-    limit = _LARGEST_WEIGHTS if info.filename == WEIGHTS else _LARGEST_TEXT
-    if info.file_size > limit:
-        raise UserError(f"{path}: {info.filename} claims {info.file_size} bytes; do not use this pack")
+class _PlainDumper(yaml.SafeDumper):
+    """Writes out what stands twice, since packs with aliases are refused."""
+
+    def ignore_aliases(self, *_: Any) -> bool:
+        return True
 
 
-def _mapping(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(data.decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{where}: not plain yaml: {' '.join(str(error).split())}") from error
-    if not isinstance(value, Mapping):
-        raise UserError(f"{where}: holds no mapping")
-    return dict(value)
+def _dump(data: Mapping[str, Any]) -> bytes:
+    return yaml.dump(dict(data), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True).encode()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from tiny_dump import TASKS
@@ -12,6 +13,13 @@ from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.task_spec import task_spec_from_dict
 
 FEATURE = {"name": "log_mel", "n_mels": 16}
+
+
+def burst(seconds: float, rate: int = 16000, seed: int = 0) -> np.ndarray:
+    """Return (N,) float32 samples of a decaying tone of 220 Hz with a little noise."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).normal(size=len(time))
+    return (0.3 * np.sin(2 * np.pi * 220 * time) * np.exp(-2 * time) + 0.01 * noise).astype(np.float32)
 
 
 def make_model(exp: Path, evaluation: str = "centre") -> dict[str, Any]:
