@@ -2,6 +2,7 @@
 
 import json
 import socket
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,6 +35,21 @@ def test_all_stages(recipe: RecipeCopy, first_run: str) -> None:
     dev = [line.split()[0] for line in (recipe.directory / "dump/log_mel/dev/feats.scp").read_text().splitlines()]
     assert utts == sorted(dev)
     assert "s_mtl" in json.dumps(score)
+
+
+def test_packing_options(recipe: RecipeCopy, first_run: str) -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is missing: tools/install.sh --extras onnx")
+    options = (*SMALL, "--mtl_config", "conf/tuning/train_druw.yaml", "--tag", "druw", "--pack_opts", "--onnx true")
+    pack = recipe.directory / "exp/druw/druw.zip"
+    assert "model.onnx" not in zipfile.ZipFile(pack).namelist()
+    recipe.run_ok("./mtl.sh", *options, "--stage", "10")
+    with zipfile.ZipFile(pack) as archive:
+        assert "model.onnx" in archive.namelist()
+        assert b"| emotion | output | (batch, 10): values of" in archive.read("README.md")
+    # The card holds the scores: new ones, new card.
+    output = recipe.run_ok("./mtl.sh", *options, "--stage", "8", "--bootstrap", "40")
+    assert "stage 10: pack: exp/druw/druw.zip" in output
 
 
 def test_score_is_the_best_epochs(recipe: RecipeCopy, first_run: str) -> None:

@@ -278,7 +278,9 @@ if stage_enabled 9; then
 fi
 
 if stage_enabled 10; then
-    run_stage 10 "model=${inference_model} ${pack_opts}" "${exp}/${inference_model} ${exp}/config.yaml ${exp}/feature.yaml" \
-        "${exp}/${tag}.zip" pack
+    inputs="${exp}/${inference_model} ${exp}/config.yaml ${exp}/feature.yaml"
+    # The model card holds what has been scored.
+    inputs+=$(find "${exp}" -path "*/predict_*/score.json" | sort | while read -r file; do printf ' %s' "${file}"; done)
+    run_stage 10 "model=${inference_model} ${pack_opts}" "${inputs}" "${exp}/${tag}.zip" pack
 fi
 log "finished after $(elapsed)"
