@@ -10,7 +10,7 @@ from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.facts import table_facts
 from espnet2_ext.report.grid import parse_rows, read_grid
-from espnet2_ext.report.grid_table import grid_markdown, grid_text, read_paper
+from espnet2_ext.report.grid_table import grid_markdown, read_paper, set_markdown, set_text
 from espnet2_ext.report.text_table import escape_markdown
 
 
@@ -22,21 +22,28 @@ def main() -> None:
         help='rows as NAME=DIRECTORIES, e.g. "EW=exp/train_equal_seed* ST=exp/single_*_seed*"; models of one seed with'
         " different tasks make one row together",
     )  # fmt: skip
-    parser.add_argument("--set", dest="set_name", required=True, help="scored set, e.g. dev")
+    parser.add_argument("--set", dest="set_names", nargs="+", required=True, help="scored sets, e.g. dev test")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file to write")
     parser.add_argument("--title", default="Results", help="heading")
-    parser.add_argument("--paper", type=Path, help="yaml with reported numbers: source, rows: {ROW: {KEY: number}}")
+    parser.add_argument(
+        "--paper", type=Path, help="yaml with numbers reported for the first set: source, rows: {ROW: {KEY: number}}"
+    )
     parser.add_argument("--against", default="", help="row that the others are compared with, over the same speakers")
     args = parser.parse_args()
     directories = parse_rows(args.rows)
-    spec, rows = read_grid(directories, args.set_name)
-    paper = read_paper(args.paper, spec, list(directories)) if args.paper else None
-    facts = table_facts([read_experiment(path) for paths in directories.values() for path in paths], args.set_name)
+    sections, texts = [], []
+    for name in args.set_names:
+        spec, rows = read_grid(directories, name)
+        paper = read_paper(args.paper, spec, list(directories)) if args.paper and name == args.set_names[0] else None
+        heading = name if len(args.set_names) > 1 else ""
+        sections.append(set_markdown(spec, rows, paper, args.against, heading))
+        texts.append(set_text(spec, rows, paper, args.against, heading))
+    experiments = [read_experiment(path) for paths in directories.values() for path in paths]
+    facts = table_facts(experiments, " ".join(args.set_names))
     facts.append(("Command", escape_markdown(shlex.join(["python", "-m", "espnet2_ext.bin.mtl_table", *sys.argv[1:]]))))
-    page = grid_markdown(escape_markdown(args.title), facts, spec, rows, paper, args.against)
     with atomic_path(args.out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    print(grid_text(spec, rows, paper, args.against))
+        temporary.write_text(grid_markdown(escape_markdown(args.title), facts, sections), encoding="utf-8")
+    print("\n\n".join(texts))
 
 
 if __name__ == "__main__":

@@ -86,11 +86,15 @@ def _git(revision: str) -> str:
     return f"{revision.removesuffix('-dirty')} (uncommitted changes)" if revision.endswith("-dirty") else revision
 
 
-def table_facts(experiments: list[Experiment], set_name: str) -> list[tuple[str, str]]:
+def table_facts(experiments: list[Experiment], set_names: str) -> list[tuple[str, str]]:
     """Return what stands above a table of several experiments, as Markdown: each fact once where it is the same."""
     found = [environment(experiment) for experiment in experiments]
     dates = sorted(_date(env.get("date")) for env in found)
-    rows = [("Set", set_name), ("Models", str(len(experiments))), ("Date", _span(dates))]
+    rows = [
+        ("Sets" if " " in set_names else "Set", set_names),
+        ("Models", str(len(experiments))),
+        ("Date", _span(dates)),
+    ]
     rows.append(("Git", ", ".join(dict.fromkeys(_git(str(env.get("git", "unknown"))) for env in found))))
     counts = sorted({env["n_parameters"] for env in found if isinstance(env.get("n_parameters"), int)})
     if counts:

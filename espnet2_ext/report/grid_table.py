@@ -114,29 +114,34 @@ def _mean(cell: Cell) -> str:
     return format_number(cell.mean) if cell.deviation is None else f"{cell.mean:.3f} ± {cell.deviation:.3f}"
 
 
-def grid_markdown(
-    title: str, facts: Sequence[tuple[str, str]], spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, against: str
-) -> str:
-    """Return the whole Markdown page."""
-    parts = [f"# {title}", "Generated; do not edit.", "\n".join(f"- {name}: {value}" for name, value in facts)]
+def grid_markdown(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
+    """Return the whole Markdown page: what was measured, then each set's section."""
+    head = [f"# {title}", "Generated; do not edit.", "\n".join(f"- {name}: {value}" for name, value in facts)]
+    return "\n\n".join([*head, *sections]) + "\n"
+
+
+def set_markdown(spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, against: str, set_name: str = "") -> str:
+    """Return the tables of one set; with `set_name`, under a heading of their own."""
+    parts, level = ([f"## Set {set_name}"], "###") if set_name else ([], "##")
     parts.append(markdown_table(*table_cells(spec, rows, paper)))
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
     if any(row.samples for row in rows):
-        parts += ["## Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
+        parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
         parts.append(markdown_table(*interval_cells(spec, rows)))
     if against:
         parts += [
-            f"## Differences to {against}",
+            f"{level} Differences to {against}",
             "Difference of the means over seeds, its 95 % interval and two-sided p value, over the same resampled sets "
             "of speakers; not corrected for the number of comparisons. Of an error (MAE), less is better.",
             markdown_table(*difference_cells(spec, rows, against)),
         ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
-def grid_text(spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, against: str) -> str:
-    """Return the tables for a terminal."""
-    parts = [plain_table(*table_cells(spec, rows, paper))]
+def set_text(spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, against: str, set_name: str = "") -> str:
+    """Return the tables of one set for a terminal."""
+    parts = [f"Set {set_name}"] if set_name else []
+    parts.append(plain_table(*table_cells(spec, rows, paper)))
     if any(row.samples for row in rows):
         parts.append("95 % intervals over speakers\n" + plain_table(*interval_cells(spec, rows)))
     if against:

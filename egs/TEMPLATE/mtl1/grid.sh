@@ -5,12 +5,13 @@ set -euo pipefail
 
 rows=                # rows of the table: "LABEL=CONFIG[,CONFIG...] ..."; several configurations: single tasks of one row
 seeds="1"            # seeds
+more_rows=           # rows of experiments that are there and scored: "LABEL=EXPERIMENT ..."
 jobs=1               # cells that run at the same time; each on a GPU of its own, where there are GPUs
-table_set=dev        # set that the table is of
+table_set=dev        # sets that the tables are of, e.g. "dev test"
 title=Results        # heading of the table
 table_opts=          # further options for the table, e.g. "--paper conf/paper.yaml --against EW"
 out=exp/RESULTS.md   # the table
-options="rows seeds jobs table_set title table_opts out"
+options="rows seeds more_rows jobs table_set title table_opts out"
 help_message="Usage: $0 [options] [-- options of mtl.sh]
 
 $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
@@ -45,14 +46,16 @@ if [ "${jobs}" -eq 1 ]; then
     done
 else
     mkdir -p exp/grid
+    # nproc goes by OMP_NUM_THREADS, which path.sh sets for parallel jobs.
+    threads=$(max 1 $(($(env -u OMP_NUM_THREADS nproc) / jobs)))
     for i in "${!cells[@]}"; do
-        echo "with_free_gpu.sh exp/grid ./mtl.sh ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
+        echo "with_free_gpu.sh exp/grid ./mtl.sh --train_threads ${threads} ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
     done
     # shellcheck disable=SC2086 # a command and options
     ${train_cmd} --max-jobs-run "${jobs}" "JOB=1:${#cells[@]}" exp/grid/cell.JOB.log bash exp/grid/cell.JOB.sh
 fi
 
-# shellcheck disable=SC2086 # options
-python3 -m espnet2_ext.bin.mtl_table --rows "${table_rows[*]}" --set "${table_set}" --title "${title}" ${table_opts} \
+# shellcheck disable=SC2086 # lists and options
+python3 -m espnet2_ext.bin.mtl_table --rows "${table_rows[*]} ${more_rows}" --set ${table_set} --title "${title}" ${table_opts} \
     --out "${out}"
 log "the table is in $(pwd)/${out}; finished after $(elapsed)"
