@@ -30,6 +30,7 @@ EXTRAS = {
     ],
     "baseline": [
         "opensmile",  # eGeMAPS v02 and ComParE 2016, with openSMILE 3 inside its wheel
+        "scikit-learn",  # support vector machines: what a network is compared with
     ],
     "onnx": [
         "onnx",  # the format

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Every weighting and the single tasks with three seeds, beside the references: the table of ../RESULTS.md.
+# Options behind -- go to mtl.sh.
+set -euo pipefail
+
+rows=                # rows, as in grid.sh; default: the single tasks and every weighting
+seeds="1 2 3"        # seeds
+jobs=2               # cells that run at the same time, each with one thread
+title="Voices of free games: all weightings" # heading of the table
+out=exp/RESULTS.md   # the table
+table_opts=          # further options for the table, e.g. "--against EW"
+options="rows seeds jobs title out table_opts"
+help_message="Usage: $0 [options] [-- options of mtl.sh]
+
+$(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
+
+# shellcheck source=egs/TEMPLATE/mtl1/path.sh
+. ./path.sh
+# shellcheck source=utils/log.sh
+. "${MAIN_ROOT}/utils/log.sh"
+# shellcheck source=utils/parse_options.sh
+. "${MAIN_ROOT}/utils/parse_options.sh"
+
+if [ -z "${rows}" ]; then
+    single=conf/tuning/train_single
+    rows="ST=${single}_type.yaml,${single}_verbal.yaml,${single}_sex.yaml,${single}_intensity.yaml"
+    for row in EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw softmax=softmax RUWL=ruwl; do
+        rows+=" ${row%=*}=conf/tuning/train_${row#*=}.yaml"
+    done
+fi
+
+./mtl.sh "$@" --stage 1 --stop_stage 1
+local/reference.sh
+./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" --title "${title}" --out "${out}" \
+    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- "$@"
