@@ -4,6 +4,7 @@ argparse checks the command line only: of a configuration file it converts what 
 """
 
 import argparse
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,6 +77,8 @@ def check_options(args: argparse.Namespace, parser: argparse.ArgumentParser, def
     for action in parser._actions:
         _check_type(action, getattr(args, action.dest, None))
     _check_numbers(args)
+    if args.use_wandb and importlib.util.find_spec("wandb") is None:
+        raise UserError("--use_wandb true: wandb is not installed; run `pip install wandb` in the environment")
     for source in args.init_param:
         # ESPnet would unpickle anything; what weights only can read is the same either way.
         checkpoint.load(Path(str(source).split(":")[0]))
