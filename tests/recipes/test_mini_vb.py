@@ -139,6 +139,18 @@ def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_ru
     assert not {path for path in changed if path.endswith(".pth")}
 
 
+def test_run_sh_alone(recipe: RecipeCopy, first_run: str) -> None:
+    """The recipe's one command: its grid, its table, the report of DRUW."""
+    output = recipe.run_ok("./run.sh", *SMALL)
+    table = (recipe.directory / "exp/RESULTS.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in table if line.startswith(("| EW", "| DRUW", "| ST"))][:3] == [
+        "| EW", "| DRUW", "| ST",
+    ]  # fmt: skip
+    plots = recipe.directory / "exp/train_druw_seed1/report/report.html"
+    assert plots.stat().st_size > 0
+    assert output.splitlines()[-1] == f"plots: {plots}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
