@@ -42,10 +42,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         content = (folder / name).read_text()
         assert content.count(text) == 1, f"{name}: {text}"
         (folder / name).write_text(content.replace(text, small))
-    # Recordings of the reader's own, where documents of the root have `*.wav`.
-    for name, rate in (("first.wav", 44100), ("second.wav", 8000)):
-        tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate)
-        soundfile.write(folder / name, tone, rate)
+    # The reader's own recordings.
+    (folder / "recordings").mkdir()
+    for name, rate in (("a.wav", 44100), ("b.mp3", 16000), ("recordings/c.flac", 8000)):
+        soundfile.write(folder / name, 0.3 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate), rate)
     return folder
 
 
