@@ -41,7 +41,8 @@ sed -i "s/@NAME@/$(basename "$(dirname "${recipe}")")/" "${temporary}/README.md"
 mv -T "${temporary}" "${recipe}"
 trap - EXIT
 
-log "made $1; next: put the corpus's path into local/data.sh, then
+log "made $1; next (docs/add_a_corpus.md):
     cd $1
+    export CORPUS_ROOT=...         # the folder of the table and the audio; or write it into local/data.sh
     local/data.sh --guess true     # drafts conf/tasks.yaml from the columns of the table; check it
-    ./run.sh"
+    ./run.sh --mtl_config conf/train_small.yaml"

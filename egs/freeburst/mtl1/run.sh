@@ -11,5 +11,5 @@ case " $* " in
 esac
 
 local/table.sh --rows "DRUW=conf/tuning/train_druw.yaml" --title "Voices of free games" --out exp/TABLE.md -- "$@"
-./mtl.sh "$@" --mtl_config conf/tuning/train_druw.yaml --stage 9 --stop_stage 10
+./mtl.sh "$@" --mtl_config conf/tuning/train_druw.yaml --seed 1 --tag train_druw_seed1 --stage 9 --stop_stage 10
 echo "plots: $(pwd)/exp/train_druw_seed1/report/report.html"
