@@ -30,7 +30,9 @@ def decode_clip(content: bytes, name: str) -> np.ndarray:
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float64", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{name}: no readable audio ({error.error_string}); download the package again") from error
+        raise UserError(
+            f"{name}: no readable audio ({error.error_string}); delete the package and download it again"
+        ) from error
     wave = samples.mean(axis=1)
     if rate != RATE:
         # scipy's filter, not soxr's: the table's checksums are of its samples.
@@ -38,7 +40,7 @@ def decode_clip(content: bytes, name: str) -> np.ndarray:
         wave = resample_poly(wave, RATE // divisor, rate // divisor)
     peak = np.abs(wave).max(initial=0.0)
     if peak == 0.0:
-        raise UserError(f"{name}: silent; download the package again")
+        raise UserError(f"{name}: silent; delete the package and download it again")
     loud = np.flatnonzero(np.abs(wave) > _QUIET * peak)
     wave = wave[max(0, loud[0] - _MARGIN) : loud[-1] + 1 + _MARGIN]
     if peak > _FULL_SCALE:

@@ -33,11 +33,19 @@ download() {
     mv "${target}.part" "${target}"
 }
 
+# Whether the folder $1 holds all packages; a damaged one that was deleted is downloaded again.
+has_packages() {
+    local package
+    for package in ${packages}; do
+        compgen -G "$1/${package}_*.deb" > /dev/null || return 1
+    done
+}
+
 corpus=${downloads}/freeburst
 if [ ! -f "${corpus}/labels.csv" ] || [ -n "${debs}" ] || [ local/labels.csv -nt "${corpus}/labels.csv" ]; then
     if [ -z "${debs}" ]; then
         debs=${downloads}/debs
-        [ -d "${debs}" ] || download
+        has_packages "${debs}" || download
     fi
     python3 local/make_corpus.py --debs "${debs}" --table local/labels.csv --out "${corpus}"
 fi

@@ -3,12 +3,14 @@
 import io
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
 
 _MAGIC = b"!<arch>\n"
+_AGAIN = "delete it and download it again"
 _HEADER_BYTES = 60  # of a member of an ar archive: name in the first 16, size in bytes 48 to 58
 
 
@@ -31,8 +33,8 @@ def read_members(deb: Path, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]
             _seek_data(deb, stream)
             with tarfile.open(fileobj=stream, mode="r|*") as tar:
                 yield from _matching(deb, tar, wanted)
-    except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise UserError(f"{deb}: cannot be read as a Debian package ({error}); download it again") from error
+    except (OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{deb}: cannot be read as a Debian package ({error}); {_AGAIN}") from error
     if wanted:
         raise UserError(
             f"{deb}: has no {next(iter(wanted))}; it is another version: labels.csv is of Debian 12 (bookworm)"
@@ -42,13 +44,18 @@ def read_members(deb: Path, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]
 def _seek_data(deb: Path, stream: io.BufferedReader) -> None:
     """Go to the first byte of data.tar.*."""
     if stream.read(len(_MAGIC)) != _MAGIC:
-        raise UserError(f"{deb}: no Debian package; download it again")
+        raise UserError(f"{deb}: no Debian package; {_AGAIN}")
     while len(header := stream.read(_HEADER_BYTES)) == _HEADER_BYTES:
-        if header.startswith(b"data.tar"):
-            return
         size = int(header[48:58])
+        if header.startswith(b"data.tar.zst"):
+            raise UserError(f"{deb}: is packed with zstd; get the package of Debian 12 (bookworm)")
+        if header.startswith(b"data.tar"):
+            # A tar archive that ends early could look like one that lacks files.
+            if stream.tell() + size > deb.stat().st_size:
+                raise UserError(f"{deb}: ends within its data; {_AGAIN}")
+            return
         stream.seek(size + size % 2, io.SEEK_CUR)
-    raise UserError(f"{deb}: ends before its data; download it again")
+    raise UserError(f"{deb}: ends before its data; {_AGAIN}")
 
 
 def _matching(deb: Path, tar: tarfile.TarFile, wanted: dict[str, list[str]]) -> Iterator[tuple[str, bytes]]:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 from espnet2_ext.data.labels import read_labels
-from espnet2_ext.errors import run_cli
+from espnet2_ext.errors import UserError, run_cli
 from espnet2_ext.fileio.ark import ArkReader
 from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.fileio.table import read_table
@@ -77,9 +77,17 @@ def fit(
     """Train with every C on the labelled utterances; return the best C, its metric on dev, and the model.
 
     A regression with several dimensions is not what this reference is for: the first is taken.
+
+    Raises:
+        UserError: There are too few labels.
     """
     x, y = labelled(task, *train)
     dev_x, dev_y = labelled(task, *dev)
+    if len(np.unique(y)) < 2 or len(dev_y) == 0:
+        raise UserError(
+            f"task {task.name}: {len(np.unique(y))} different labels for training, {len(dev_y)} for the choice of C; "
+            "label more, or take the task out of tasks.yaml"
+        )
     best: tuple[float, float, Pipeline] | None = None
     for cost in COSTS:
         machine = SVC(C=cost, class_weight="balanced", break_ties=True) if task.is_classification else SVR(C=cost)
