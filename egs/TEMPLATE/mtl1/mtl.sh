@@ -267,8 +267,10 @@ fi
 
 if stage_enabled 8; then
     for set in "${scored_sets[@]}"; do
+        scores=${exp}/predict_${set}/score.json
+        [ "${bootstrap}" = 0 ] || scores+=" ${exp}/predict_${set}/bootstrap.npz"
         run_stage 8 "bootstrap=${bootstrap}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml ${dump}/${set}" \
-            "${exp}/predict_${set}/score.json ${exp}/predict_${set}/bootstrap.npz" score
+            "${scores}" score
     done
 fi
 

@@ -29,7 +29,8 @@ if [ -z "${rows}" ]; then
     done
 fi
 
-./mtl.sh "$@" --stage 1 --stop_stage 1
+# The shortest clip lasts 0.12 s, six frames.
+./mtl.sh --min_frames 4 "$@" --stage 1 --stop_stage 1
 local/reference.sh
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" --title "${title}" --out "${out}" \
-    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- "$@"
+    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- --min_frames 4 "$@"
