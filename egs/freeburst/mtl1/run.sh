@@ -13,5 +13,6 @@ esac
 
 local/table.sh --rows "EW=conf/tuning/train_equal.yaml DRUW=conf/tuning/train_druw.yaml" --title "Voices of free games" \
     --out exp/TABLE.md -- "$@"
-./mtl.sh --min_frames 4 "$@" --mtl_config conf/tuning/train_equal.yaml --stage 9 --stop_stage 10
+./mtl.sh --min_frames 4 "$@" --mtl_config conf/tuning/train_equal.yaml --seed 1 --tag train_equal_seed1 \
+    --stage 9 --stop_stage 10
 echo "plots: $(pwd)/exp/train_equal_seed1/report/report.html"
