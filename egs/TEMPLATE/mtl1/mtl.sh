@@ -29,6 +29,7 @@ train_threads=0      # threads of each training process; 0: the cores divided by
 train_set=train      # training set
 valid_set=dev        # selects models
 test_sets="dev test" # sets that are predicted and scored
+blind_sets=          # sets without labels: predicted, not scored
 local_data_opts=     # options for local/data.sh
 allow_speaker_overlap=false # whether a speaker may be in two sets
 tasks=conf/tasks.yaml       # the tasks
@@ -46,11 +47,12 @@ tag=                 # name of the experiment; default: from configuration, argu
 # Use
 inference_model=valid.score.ave.pth # which model is used
 bootstrap=1000       # resamplings of the speakers for confidence intervals
+score_opts=          # options for local/score.sh, in recipes that have one
 pack_opts=           # options for packing, e.g. "--onnx true"
 
-options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets
+options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets blind_sets
     local_data_opts allow_speaker_overlap tasks feature feature_tag skip_broken min_frames max_frames mtl_config mtl_args
-    seed tag inference_model bootstrap pack_opts"
+    seed tag inference_model bootstrap score_opts pack_opts"
 help_message="Usage: $0 [options]
 
 $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
@@ -64,7 +66,8 @@ $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
 # nproc goes by OMP_NUM_THREADS, which path.sh sets for parallel jobs.
 cores=$(env -u OMP_NUM_THREADS nproc)
 read -ra scored_sets <<< "${test_sets}"
-mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${scored_sets[@]}" | awk '!seen[$0]++')
+read -ra predicted_sets <<< "${test_sets} ${blind_sets}"
+mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${predicted_sets[@]}" | awk '!seen[$0]++')
 require_file "${tasks}" "${feature}"
 if [ -z "${feature_tag}" ]; then
     feature_tag=$(sed -n 's/^name: *//p' "${feature}")
@@ -195,6 +198,11 @@ score() {
         --out "${exp}/predict_${set}/score.json"
 }
 
+score_further() {
+    # shellcheck disable=SC2086 # options
+    local/score.sh ${score_opts} --exp "${exp}" --set "${set}"
+}
+
 report() {
     local wavs
     mapfile -t wavs < <(printf 'data/%s/wav.scp\n' "${scored_sets[@]}")
@@ -258,7 +266,7 @@ if stage_enabled 6; then
 fi
 
 if stage_enabled 7; then
-    for set in "${scored_sets[@]}"; do
+    for set in "${predicted_sets[@]}"; do
         run_stage 7 "model=${inference_model}" \
             "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set} ${dump}/org/${set}" \
             "${exp}/predict_${set}/predictions.jsonl" predict
@@ -272,6 +280,13 @@ if stage_enabled 8; then
         run_stage 8 "bootstrap=${bootstrap}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml ${dump}/${set}" \
             "${scores}" score
     done
+    # What a recipe writes at scoring besides, such as a submission.
+    if [ -x local/score.sh ]; then
+        for set in "${predicted_sets[@]}"; do
+            run_stage 8 "opts=${score_opts}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml data/${set} local" \
+                "${exp}/predict_${set}" score_further
+        done
+    fi
 fi
 
 if stage_enabled 9; then

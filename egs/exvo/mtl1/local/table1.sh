@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Table 1 of Song et al. (2022): the organisers' baselines, single tasks, and every weighting with every seed, beside the
+# paper's numbers and with differences to equal weighting (exp/TABLE1.md) and to the single tasks (exp/TABLE1_ST.md).
+# Writes a submission for each model and, averaged over seeds, for each row (exp/submissions/<row>). What has finished is
+# not run again. Options behind -- go to mtl.sh.
+set -euo pipefail
+
+options="exvo_root local_data_opts rows seeds baselines own_features baseline_args jobs nj team number"
+exvo_root=${EXVO_ROOT:-} # the challenge's folder
+local_data_opts=     # further options for local/data.sh
+rows=                # rows of networks, as in grid.sh; default: all of the paper's
+seeds="1 2 3 4 5"    # seeds
+baselines="compare egemaps" # the organisers' baselines; empty: none
+own_features=false   # whether to extract the baselines' features also where the organisers' are there
+baseline_args=       # further options for training the baselines, e.g. "--max_epoch 3"
+jobs=1               # networks trained at the same time; each on a GPU of its own, where there are GPUs
+nj=4                 # parallel jobs of feature extraction
+team=team            # in the names of the submissions
+number=1             # number of the submissions
+help_message="Usage: $0 [options] [-- options of mtl.sh]
+
+$(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
+
+# shellcheck source=egs/TEMPLATE/mtl1/path.sh
+. ./path.sh
+# shellcheck source=utils/log.sh
+. "${MAIN_ROOT}/utils/log.sh"
+# shellcheck source=utils/parse_options.sh
+. "${MAIN_ROOT}/utils/parse_options.sh"
+[[ ${exvo_root} != *[[:space:]]* ]] || die "${exvo_root}: has white space; link the folder to a path without"
+
+if [ -z "${rows}" ]; then
+    single=conf/tuning/train_single
+    rows="ST=${single}_emotion.yaml,${single}_country.yaml,${single}_age.yaml"
+    for row in EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw; do
+        rows+=" ${row%=*}=conf/tuning/train_${row#*=}.yaml"
+    done
+fi
+
+# The experiments of a row, LABEL=exp/A LABEL=exp/B ...; a baseline's row is its name.
+experiments=()
+more_rows=()
+for row in ${rows}; do
+    IFS=, read -ra configs <<< "${row#*=}"
+    for config in "${configs[@]}"; do
+        for seed in ${seeds}; do
+            experiments+=("${row%%=*}=exp/$(basename "${config}" .yaml)_seed${seed}")
+        done
+    done
+done
+for name in ${baselines}; do
+    label=ComParE
+    [ "${name}" = compare ] || label=eGeMAPS
+    for seed in ${seeds}; do more_rows+=("${label}=exp/${name}_seed${seed}"); done
+done
+
+data_opts="${exvo_root:+--exvo_root ${exvo_root}} ${local_data_opts}"
+./run.sh --exvo_root "${exvo_root}" --local_data_opts "${local_data_opts}" --nj "${nj}" "$@" --stage 1 --stop_stage 1
+[ -z "${baselines}" ] || local/baselines.sh --sets "${baselines}" --seeds "${seeds}" --exvo_root "${exvo_root}" \
+    --own_features "${own_features}" --nj "${nj}" --baseline_args "${baseline_args}" -- --team "${team}" --number "${number}" "$@"
+
+against=()
+for label in EW ST; do
+    [[ " ${rows}" != *" ${label}="* ]] || against+=("${label}")
+done
+./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows[*]}" --jobs "${jobs}" --title "ExVo-MultiTask" \
+    --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml ${against[0]:+--against ${against[0]}}" -- \
+    --nj "${nj}" --test_sets dev --blind_sets test --local_data_opts "${data_opts}" \
+    --score_opts "--team ${team} --number ${number}" "$@"
+if [ "${#against[@]}" -gt 1 ]; then
+    python3 -m espnet2_ext.bin.mtl_table --rows "${experiments[*]} ${more_rows[*]}" --set dev --title "ExVo-MultiTask" \
+        --paper conf/paper.yaml --against "${against[1]}" --out "exp/TABLE1_${against[1]}.md" > /dev/null
+fi
+
+for label in $(printf '%s\n' "${experiments[@]%%=*}" "${more_rows[@]%%=*}" | awk '!seen[$0]++'); do
+    predictions=()
+    for experiment in "${experiments[@]}" "${more_rows[@]}"; do
+        [ "${experiment%%=*}" != "${label}" ] || predictions+=("${experiment#*=}/predict_test/predictions.jsonl")
+    done
+    python3 local/make_submission.py --predictions "${predictions[@]}" --team "${team}" --number "${number}" \
+        --out_dir "exp/submissions/${label}"
+done
+log "submissions of each row, averaged over seeds, are in exp/submissions; finished after $(elapsed)"

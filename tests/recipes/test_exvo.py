@@ -1,0 +1,116 @@
+"""The ExVo recipe on a generated corpus in the real layout: table 1 in small, submissions, and nothing twice."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from exvo_miniature import COLUMNS, make_corpus
+from recipe_copy import RecipeCopy
+
+RECIPE = "egs/exvo/mtl1"
+ROWS = "EW=conf/tuning/train_equal.yaml DRUW=conf/tuning/train_druw.yaml"
+SMALL = ("--bootstrap", "20", "--mtl_args", "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeCopy:
+    folder = tmp_path_factory.mktemp("exvo")
+    make_corpus(folder / "corpus")
+    return RecipeCopy(folder, RECIPE)
+
+
+def run_all(recipe: RecipeCopy) -> str:
+    """Table 1 with two weightings and one baseline on the organisers' features; report and pack of DRUW."""
+    corpus = str(recipe.directory.parents[2] / "corpus")
+    output = recipe.run_ok(
+        "local/table1.sh", "--exvo_root", corpus, "--rows", ROWS, "--seeds", "1", "--baselines", "egemaps",
+        "--baseline_args", "--max_epoch 1", "--nj", "1", "--team", "lab", "--", *SMALL,
+    )  # fmt: skip
+    return output + recipe.run_ok(
+        "./run.sh", "--exvo_root", corpus, "--nj", "1", "--team", "lab", *SMALL, "--mtl_config",
+        "conf/tuning/train_druw.yaml", "--tag", "train_druw_seed1",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first_run(recipe: RecipeCopy) -> str:
+    return run_all(recipe)
+
+
+def test_table_beside_the_paper(recipe: RecipeCopy, first_run: str) -> None:
+    table = (recipe.directory / "exp/TABLE1.md").read_text()
+    for row, paper in (("EW", "0.405"), ("DRUW", "0.423"), ("eGeMAPS", "0.324")):
+        (line,) = re.findall(rf"^\| {row} \| 1 \|.*$", table, re.M)
+        assert line.rstrip("| ").endswith(paper)
+    assert "Differences to EW" in table
+    score = json.loads((recipe.directory / "exp/train_druw_seed1/predict_dev/score.json").read_text())
+    assert score["n_utterances"] == 15
+    assert score["n_speakers"] == 3
+
+
+def test_blind_set_is_predicted_and_not_scored(recipe: RecipeCopy, first_run: str) -> None:
+    folder = recipe.directory / "exp/train_druw_seed1/predict_test"
+    assert len((folder / "predictions.jsonl").read_text().splitlines()) == 15
+    assert not (folder / "score.json").exists()
+    assert (recipe.directory / "exp/train_druw_seed1/report/report.html").stat().st_size > 0
+    assert (recipe.directory / "exp/train_druw_seed1/train_druw_seed1.zip").stat().st_size > 0
+
+
+def test_submissions(recipe: RecipeCopy, first_run: str) -> None:
+    folders = ["exp/train_druw_seed1/predict_test", "exp/egemaps_seed1/predict_test", "exp/submissions/EW"]
+    for folder in folders:
+        path = recipe.directory / folder / "ExVo-Multi_lab_1.csv"
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["File_ID"] for row in rows] == [f"[{number:05d}]" for number in range(45, 60)]
+        assert list(rows[0]) == ["File_ID", "Country", "Age", *COLUMNS[6:]]
+        assert "15 rows, good" in recipe.run_ok("local/check_submission.py", path)
+    predictions = (recipe.directory / "exp/train_equal_seed1/predict_test/predictions.jsonl").read_text().splitlines()
+    record = json.loads(predictions[0])
+    found = {f"[{record['utt'].split('-')[1]}]": record for record in map(json.loads, predictions)}
+    names = ["China", "United_States", "South_Africa", "Venezuela"]
+    for row in rows:
+        record = found[row["File_ID"]]
+        assert names[int(row["Country"])] == record["country"]["class"]
+        assert float(row["Awe"]) == pytest.approx(record["emotion"]["Awe"], abs=2e-6)
+        assert float(row["Age"]) == pytest.approx(min(max(record["age"]["Age"], 18), 45), abs=2e-6)
+
+
+def test_every_weighting_parameter_is_trained(recipe: RecipeCopy, first_run: str) -> None:
+    """One step is enough to move each log alpha^2 from 0, where it starts."""
+    weights = torch.load(recipe.directory / "exp/train_druw_seed1/valid.score.ave.pth", weights_only=True)
+    for task in ("emotion", "country", "age"):
+        (value,) = (value for name, value in weights.items() if name.endswith(f"log_alpha2.{task}"))
+        assert value != 0, task
+
+
+def test_second_run_does_nothing(recipe: RecipeCopy, first_run: str) -> None:
+    before = recipe.files()
+    output = run_all(recipe)
+    tables = {"exp/TABLE1.md"} | {f"exp/submissions/{row}/ExVo-Multi_lab_1.csv" for row in ("EW", "DRUW", "eGeMAPS")}
+    assert {path for path, time in recipe.files().items() if before.get(path) != time} <= tables
+    assert "train:" not in output
+
+
+def test_wrong_root(recipe: RecipeCopy, tmp_path: Path) -> None:
+    for root, message in (
+        (tmp_path / "none", "no such directory"),
+        (tmp_path / "a b", "white space"),
+        ("", "EXVO_ROOT"),
+    ):
+        result = recipe.run("./run.sh", "--exvo_root", root, "--stop_stage", "1", env={"EXVO_ROOT": ""})
+        assert result.returncode != 0
+        assert message in result.stderr.splitlines()[-1]
+
+
+def test_paper_has_a_row_for_each_of_the_table(recipe: RecipeCopy) -> None:
+    """Table 1 of the paper: nine rows; the score is the harmonic mean of what is printed, to the last digit but one."""
+    rows = yaml.safe_load((recipe.directory / "conf/paper.yaml").read_text())["rows"]
+    assert list(rows) == ["ComParE", "eGeMAPS", "ST", "EW", "UW", "RUW", "RRUW", "DWA", "DRUW"]
+    for name, row in rows.items():
+        score = 3 / (1 / row["emotion_ccc"] + 1 / row["country_uar"] + row["age_mae"])
+        assert score == pytest.approx(row["s_mtl"], abs=0.002), name
