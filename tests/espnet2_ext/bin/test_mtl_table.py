@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from fake_experiment import make_spec, write_data, write_experiment, write_predictions
+from fake_experiment import make_spec, write_data, write_experiment, write_predictions, write_scored
 
 from espnet2_ext.bin import mtl_score, mtl_table
 from espnet2_ext.errors import UserError
@@ -171,3 +171,51 @@ def test_bootstrap_of_another_scoring_is_refused(table: Callable[..., str], scor
     path.write_text(json.dumps(score))
     with pytest.raises(UserError, match="of another scoring"):
         table("--rows", "EW=exp/equal_seed*")
+
+
+@pytest.fixture
+def two_sets(scores: dict[str, dict], tmp_path: Path) -> Path:
+    """The systems, scored on a second set too; their directory."""
+    data = write_data(tmp_path / "dump/test", SPEC, n=36, seed=5)
+    for path in sorted((tmp_path / "exp").iterdir()):
+        spec = SPEC.subset([task for task in SPEC.names if task in path.name] or SPEC.names)
+        write_scored(path, tmp_path / "dump/test", "test", spec, noise=1.0, seed=len(data[0]), bootstrap=40)
+    return tmp_path
+
+
+def test_two_sets_have_a_section_each(
+    table: Callable[..., str], two_sets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paper's numbers are of the first set."""
+    Path("paper.yaml").write_text(yaml.safe_dump({"source": "table 1", "rows": {"EW": {"s_mtl": 0.405}}}))
+    rows = ["--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--against", "EW"]
+    one = table(*rows)
+    capsys.readouterr()
+    page = table(*rows, "--paper", "paper.yaml", "--set", "test", "dev")
+    headings = [line for line in page.splitlines() if line.startswith("#")]
+    each = ["### Intervals", "### Differences to EW"]
+    assert headings == ["# Results", "## Set test", *each, "## Set dev", *each]
+    test, dev = page.split("## Set test\n")[1].split("## Set dev\n")
+    # What is said of a set alone is said of it beside another.
+    assert dev.strip().replace("\n### ", "\n## ") == one[one.index("| system") :].strip()
+    assert "## Set" not in one
+    value = np.mean([_emotion(seed, "test") for seed in (1, 2)])
+    assert _rows(test)["EW"][1].startswith(f"{value:.3f} ± ")
+    assert _rows(test)["system"][:3] == ["seeds", "emotion CCC", "paper"]
+    assert _rows(test)["EW"][-1] == "0.405"
+    assert "Paper: table 1." in test
+    assert "aper" not in dev
+    text = capsys.readouterr().out
+    assert [line for line in text.splitlines() if line.startswith("Set ")] == ["Set test", "Set dev"]
+    assert text.count("95 % intervals over speakers") == 2
+
+
+def _emotion(seed: int, set_name: str) -> float:
+    score = json.loads(Path(f"exp/equal_seed{seed}/predict_{set_name}/score.json").read_text())
+    return score["metrics"]["emotion_ccc"]["value"]
+
+
+def test_a_set_without_scores_leaves_no_table(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    with pytest.raises(UserError, match="predict_test"):
+        table("--rows", "EW=exp/equal_seed*", "--set", "dev", "test")
+    assert not Path("RESULTS.md").exists()

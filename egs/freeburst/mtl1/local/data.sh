@@ -18,10 +18,12 @@ installed, and writes data/{train,dev,test}."
 . "${MAIN_ROOT}/utils/parse_options.sh"
 [ $# -eq 0 ] || die "unexpected argument '$1'; --help lists the options"
 
+elsewhere="and give local/data.sh --debs DIR (run.sh: --local_data_opts '--debs DIR')"
+
 # The packages of this machine's own release, from the servers that its package client uses.
 download() {
     command -v apt-get > /dev/null ||
-        die "no apt-get here: get ${packages// /, } of Debian 12 from https://packages.debian.org/bookworm and give --debs DIR"
+        die "no apt-get here: get ${packages// /, } of Debian 12 from https://packages.debian.org/bookworm ${elsewhere}"
     local target=${downloads}/debs
     rm -rf "${target}" "${target}.part"
     mkdir -p "${target}.part"
@@ -29,7 +31,7 @@ download() {
     # apt-get drops root's rights for a download, and could then not write here.
     # shellcheck disable=SC2086  # a list
     (cd "${target}.part" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download ${packages} >&2) ||
-        die "apt-get download failed: run apt-get update, or get the packages elsewhere and give --debs DIR"
+        die "apt-get download failed: run apt-get update, or get the packages elsewhere ${elsewhere}"
     mv "${target}.part" "${target}"
 }
 
