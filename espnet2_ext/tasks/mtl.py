@@ -22,6 +22,8 @@ from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.build import build_model, checked
 from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
+from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
+from espnet2_ext.mtl.encoder.panns_weights import load_panns
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.normalize import NORMALIZERS
@@ -63,6 +65,7 @@ class MTLTask(AbsTask):
         add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
         add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
+        add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")
         add("--channels_last", type=str2bool, default=True, help="channels-last memory format in convolutions")
@@ -128,7 +131,13 @@ class MTLTask(AbsTask):
             raise UserError(f"--task_stats is missing: task {wanting[0]!r} of tasks.yaml needs it; run stage 4")
         if args.normalize == "global_mvn" and args.feature_stats is None:
             raise UserError("--feature_stats is missing: --normalize global_mvn needs it; run stage 5")
-        return build_model(vars(args), stats, args.feature_stats)
+        model = build_model(vars(args), stats, args.feature_stats)
+        if args.panns_weights is not None:
+            # Once, where training starts: a trained model is built without the file.
+            if not isinstance(model.encoder, PannsCNN):
+                raise UserError(f"--panns_weights is for the encoders cnn10 and cnn14, not {args.encoder}")
+            load_panns(model.encoder, args.panns_weights)
+        return model
 
     @classmethod
     def resolve_tasks(cls, args: argparse.Namespace) -> TaskSpec:

@@ -4,7 +4,14 @@ from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.mlp import MLP
 from espnet2_ext.mtl.encoder.multi_exit_cnn import MultiExitCNN
 from espnet2_ext.mtl.encoder.panns_cnn import CNN10, CNN14
+from espnet2_ext.mtl.encoder.resnet18 import ResNet18
 
-ENCODERS: dict[str, type[AbsEncoder]] = {"multi_exit_cnn": MultiExitCNN, "cnn10": CNN10, "cnn14": CNN14, "mlp": MLP}
+ENCODERS: dict[str, type[AbsEncoder]] = {
+    "multi_exit_cnn": MultiExitCNN,
+    "cnn10": CNN10,
+    "cnn14": CNN14,
+    "resnet18": ResNet18,
+    "mlp": MLP,
+}
 
-__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "MLP", "MultiExitCNN"]
+__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "MLP", "MultiExitCNN", "ResNet18"]

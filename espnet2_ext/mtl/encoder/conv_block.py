@@ -35,6 +35,11 @@ class MaskedGroupNorm(torch.nn.GroupNorm):
         return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
+def apply_norm(norm: torch.nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Normalise (B, C, T, F) by what `build_norm` has built; group normalisation leaves invalid frames out."""
+    return norm(x, lengths) if isinstance(norm, MaskedGroupNorm) else norm(x)
+
+
 class ConvBlock(torch.nn.Module):
     """conv 3x3, norm, ReLU, conv 3x3, norm, ReLU, average pooling.
 
@@ -64,8 +69,7 @@ class ConvBlock(torch.nn.Module):
         An utterance that is shorter than the pooling keeps one frame.
         """
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
-            x = conv(mask_frames(x, lengths))
-            x = torch.relu(norm(x, lengths) if isinstance(norm, MaskedGroupNorm) else norm(x))
+            x = torch.relu(apply_norm(norm, conv(mask_frames(x, lengths)), lengths))
         if self.pool == (1, 1):
             return x, lengths
         # Averaging what is there is right for a clip shorter than the pooling; elsewhere sizes are even or floored.

@@ -236,3 +236,25 @@ def test_training_starts_from_given_weights(
     for name in given:
         if name.startswith("encoder.") and name.endswith("weight"):
             assert torch.equal(given[name], found[name]), name
+
+
+def test_training_starts_from_weights_of_panns(options: list[str], tmp_path: Path) -> None:
+    """A trained model does without the file."""
+    names = [f"conv_block{i}.{part}" for i in (1, 2) for part in ("conv1", "bn1", "conv2", "bn2")]
+    widths = dict(zip(names, [(4, 1), 4, (4, 4), 4, (8, 4), 8, (8, 8), 8], strict=True)) | {"bn0": 8}
+    state = {"fc1.weight": torch.rand(8, 8), "fc1.bias": torch.rand(8)}
+    for name, width in widths.items():
+        if isinstance(width, tuple):
+            state[f"{name}.weight"] = torch.rand(*width, 3, 3)
+        else:
+            state |= {f"{name}.{key}": torch.rand(width) for key in ("weight", "bias", "running_mean", "running_var")}
+    torch.save({"model": state}, tmp_path / "panns.pth")
+    still = ["--encoder", "cnn10", "--task_exits", "{emotion: 1, country: 1}", "--max_epoch", "1"]
+    still += ["--optim_conf", "{lr: 0.0, weight_decay: 0.0}", "--panns_weights", f"{tmp_path}/panns.pth"]
+    train(options, tmp_path / "exp", *still)
+    (tmp_path / "panns.pth").unlink()
+    model, _ = load_trained(tmp_path / "exp/config.yaml", tmp_path / "exp/latest.pth")
+    assert torch.equal(model.encoder.blocks[1].conv1.weight, state["conv_block2.conv1.weight"])
+    assert torch.equal(model.encoder.exit_layer.linear.bias, state["fc1.bias"])
+    with pytest.raises(UserError, match="panns_weights is for the encoders cnn10 and cnn14, not multi_exit_cnn"):
+        train(options, tmp_path / "other", "--panns_weights", f"{tmp_path}/panns.pth")

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from espnet2_ext.mtl.encoder import CNN10, CNN14, ENCODERS, AbsEncoder, MultiExitCNN
+from espnet2_ext.mtl.encoder import CNN10, CNN14, ENCODERS, AbsEncoder, MultiExitCNN, ResNet18
 from espnet2_ext.mtl.encoder.abs_encoder import used_exits
 
+CONVOLUTIONAL = [name for name in ENCODERS if name != "mlp"]
 LENGTHS = (64, 41, 33, 32, 17, 5, 2, 1)
 
 
@@ -28,7 +29,7 @@ def build(name: str, norm: str, input_size: int = 16, exits: tuple[int | None, .
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize("name", ["multi_exit_cnn", "cnn10", "cnn14"])
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_padded_batch_equals_single_utterances(name: str, norm: str) -> None:
     exits = (1, 2, 3) if name == "multi_exit_cnn" else (1,)
     encoder = build(name, norm, exits=exits)
@@ -84,8 +85,8 @@ def test_exits_are_resolved() -> None:
             used_exits(bad, 5)
 
 
-@pytest.mark.parametrize("encoder", [CNN10, CNN14])
-def test_panns_have_one_exit(encoder: type[AbsEncoder]) -> None:
+@pytest.mark.parametrize("encoder", [CNN10, CNN14, ResNet18])
+def test_plain_trunks_have_one_exit(encoder: type[AbsEncoder]) -> None:
     with pytest.raises(ValueError, match="exits 1 to 1"):
         encoder(16, [2], channels=(4,))
 
@@ -96,6 +97,14 @@ def test_parameter_counts_of_panns(encoder: type[AbsEncoder], millions: float) -
     with torch.device("meta"):
         count = sum(p.numel() for p in encoder(64, [None]).parameters())
     assert count / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_parameter_count_of_resnet18() -> None:
+    """torchvision's ResNet18 has 11,689,512 parameters; less its 1000 classes, and two of its three input channels."""
+    with torch.device("meta"):
+        count = sum(p.numel() for p in ResNet18(64, [None]).parameters())
+    assert count == 11_689_512 - (512 * 1000 + 1000) - 2 * 64 * 7 * 7
+    assert (count + 512 * 10 + 10) / 1e6 == pytest.approx(11.18, abs=0.005)  # the paper's, with ten outputs
 
 
 def test_parameter_count_of_the_multi_exit_cnn() -> None:
@@ -143,6 +152,27 @@ def test_block_is_two_convolutions_norms_and_a_mean_of_four() -> None:
     y = norm(conv(y, block.conv2.weight.detach().numpy()), block.norm2)
     expected = y[:, :6, :4].reshape(8, 3, 2, 2, 2).mean((2, 4))
     np.testing.assert_allclose(block(x)[0][0].detach().numpy(), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_resnet18_is_the_one_of_the_paper() -> None:
+    """Table 1 of He et al., written out: 7x7/2, 3x3/2 maximum, [3x3, 3x3] x 2 with strides 1, 2, 2, mean."""
+    encoder = build("resnet18", "batch")
+    state = iter([t.detach() for name, t in encoder.state_dict().items() if "num_batches" not in name])
+
+    def conv_norm(x: Tensor, stride: int) -> Tensor:
+        weight = next(state)
+        scale, shift, mean, variance = (next(state)[:, None, None] for _ in range(4))
+        x = torch.nn.functional.conv2d(x, weight, stride=stride, padding=weight.size(2) // 2)
+        return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
+
+    feats = torch.randn(2, 37, 16, dtype=torch.float64)
+    x = torch.nn.functional.max_pool2d(conv_norm(feats[:, None], 2).relu(), 3, 2, 1)
+    for stride, widens in ((1, False), (1, False), (2, True), (1, False), (2, True), (1, False)):
+        y = conv_norm(conv_norm(x, stride).relu(), 1)
+        x = ((conv_norm(x, stride) if widens else x) + y).relu()
+    assert next(state, None) is None
+    assert x.shape == (2, 16, 3, 1)
+    torch.testing.assert_close(encoder(feats)[1], x.mean((2, 3)), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", sorted(ENCODERS))
@@ -193,6 +223,7 @@ def test_impossible_options(conf: dict, expected: str) -> None:
         MultiExitCNN(16, [None], **conf)
 
 
-def test_no_bins() -> None:
+@pytest.mark.parametrize("encoder", [MultiExitCNN, ResNet18])
+def test_no_bins(encoder: type[AbsEncoder]) -> None:
     with pytest.raises(ValueError, match="input_size 0"):
-        MultiExitCNN(0, [None])
+        encoder(0, [None])
