@@ -3,6 +3,7 @@
 from typing import Any
 
 from espnet2_ext.mtl.loss.abs_loss import AbsLoss
+from espnet2_ext.mtl.loss.barlow_twins import barlow_twins_loss
 from espnet2_ext.mtl.loss.ccc import CCCLoss, ccc_loss
 from espnet2_ext.mtl.loss.cross_entropy import CrossEntropyLoss, cross_entropy_loss
 from espnet2_ext.mtl.loss.l1 import L1Loss, l1_loss
@@ -33,6 +34,7 @@ __all__ = [
     "CrossEntropyLoss",
     "L1Loss",
     "MSELoss",
+    "barlow_twins_loss",
     "build_loss",
     "ccc_loss",
     "cross_entropy_loss",
