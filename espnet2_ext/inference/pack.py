@@ -36,6 +36,8 @@ KEYS = (
     "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf", "head_conf",
     "channels_last", "crop_conf",
 )  # fmt: skip
+# Packs and experiments may lack these.
+_OPTIONAL_KEYS = ("twins", "twins_conf")
 
 
 class Trained(NamedTuple):
@@ -69,11 +71,12 @@ def write_pack(exp: Path, weights: str, out: Path, onnx: bool = False) -> None:
     """
     model, config, extractor, _ = _load_experiment(exp, weights, "cpu")
     feature = extractor.config()
+    kept = {key: config[key] for key in (*KEYS, *_OPTIONAL_KEYS) if config.get(key) or key in KEYS}
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     members = {
         CARD: model_card(exp, model, config, feature, FORMAT).encode(),
-        CONFIG: _dump({"format": FORMAT, **{key: config[key] for key in KEYS}}),
+        CONFIG: _dump({"format": FORMAT, **kept}),
         FEATURE: _dump(feature),
         WEIGHTS: buffer.getvalue(),
         TASKS: _dump(config["task_spec"]),

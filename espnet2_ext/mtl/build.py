@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from espnet2_ext.mtl.encoder import ENCODERS
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import Task, TaskSpec, task_spec_from_dict
+from espnet2_ext.mtl.twins_model import TwinsMTLModel
+from espnet2_ext.mtl.twins_options import TwinsOptions, build_twins
 from espnet2_ext.mtl.weighting import build_weighting
 from espnet2_ext.train.checkpoint import load, load_state
 
@@ -30,7 +33,8 @@ def build_model(
 
     Args:
         config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
-            weighting, weighting_conf, head_conf, channels_last, compile_encoder.
+            weighting, weighting_conf, head_conf, channels_last, compile_encoder; twins and twins_conf where the
+            training is one of twins.
         task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
             weights will be loaded, which carry what follows from them.
         feature_stats: `feats_stats.npz`; None likewise.
@@ -49,12 +53,15 @@ def build_model(
         if config["normalize"] == "global_mvn":
             conf["stats_file"] = feature_stats
         normalize = _build("normalize", NORMALIZERS, config["normalize"], config["input_size"], **conf)
-    weighting = checked("weighting_conf", build_weighting, config["weighting"], spec.names, **config["weighting_conf"])
+    twins = twins_of(config)
+    names = spec.names if twins is None else twins.loss_names(spec.names)
+    weighting = checked("weighting_conf", build_weighting, config["weighting"], names, **config["weighting_conf"])
     unknown = sorted(set(config["head_conf"]) - {"hidden_size", "dropout"})
     if unknown:
         raise UserError(f"head_conf: no such option: {unknown[0]}; its options are hidden_size, dropout")
+    build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
-        "head_conf", ESPnetMTLModel, resolved, encoder, weighting, normalize, **config["head_conf"],
+        "head_conf", build, resolved, encoder, weighting, normalize, **config["head_conf"],
         channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
     )  # fmt: skip
     for task in spec:
@@ -62,6 +69,19 @@ def build_model(
             model.heads[task.name].target_mean.copy_(torch.tensor(task_stats[task.name]["mean"]))
             model.heads[task.name].target_std.copy_(torch.tensor(task_stats[task.name]["std"]))
     return model
+
+
+def twins_of(config: Mapping[str, Any]) -> TwinsOptions | None:
+    """Return the options of twins, None where a configuration (an older one, too) has none.
+
+    Raises:
+        UserError: An option is unknown or impossible, or would do nothing.
+    """
+    if config.get("twins"):
+        return build_twins(config.get("twins_conf"))
+    if config.get("twins_conf"):
+        raise UserError("twins_conf does nothing without twins; set twins: true, or leave it out")
+    return None
 
 
 def load_trained(

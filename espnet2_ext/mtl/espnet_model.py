@@ -84,29 +84,42 @@ class ESPnetMTLModel(AbsESPnetModel):
             The weighted loss; statistics by name (detached scalars, NaN for a task without a label); the number of
             rows they stand for (B of all ranks while training).
         """
-        outputs = self.outputs(feats, feats_lengths)
-        targets = {task.name: batch[task.name] for task in self.spec}
-        if self.training and is_distributed():
-            counts = self._row_counts(feats)
-            outputs, targets = self._gather_outputs(outputs, counts), self._gather_targets(targets, counts)
-        losses, present = self.task_losses(outputs, targets)
+        losses, present, rows = self.batch_losses(feats, feats_lengths, batch)
         loss, weights = self.weighting(losses, present)
         stats = {"loss": loss.detach()}
-        for index, name in enumerate(self.spec.names):
+        for index, name in enumerate(losses):
             stats[f"loss_{name}"] = torch.where(present[index], losses[name].detach(), torch.nan)
             stats[f"weight_{name}"] = weights[name].detach()
         stats.update(self.weighting.stats())
-        rows = torch.tensor(float(next(iter(outputs.values())).size(0)))
-        return loss, stats, rows
+        return loss, stats, torch.tensor(float(rows))
+
+    def batch_losses(
+        self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor, int]:
+        """Compute what the weighting combines, of the global batch while training; arguments as `forward`.
+
+        Returns:
+            K unweighted losses by name, in the weighting's order; which of them have a label (K,) bool; their rows.
+        """
+        outputs, targets = self.gather(self.outputs(feats, feats_lengths), batch)
+        losses, present = self.task_losses(outputs, targets)
+        return losses, present, next(iter(outputs.values())).size(0)
 
     def outputs(self, feats: Tensor, feats_lengths: Tensor | None = None) -> dict[str, Tensor]:
         """(B, T, D) features -> raw outputs (B, n_outputs) by task: logits, or regression outputs."""
+        return self.head_outputs(self.encoder(self.normalised(feats, feats_lengths), feats_lengths))
+
+    def normalised(self, feats: Tensor, feats_lengths: Tensor | None = None) -> Tensor:
+        """(B, T, D) features as they come -> what the encoder takes: normalised, 0 past the length."""
         feats = feats.to(next(self.encoder.parameters()).dtype)
         if self.normalize is not None:
             feats = self.normalize(feats, feats_lengths)
         if feats_lengths is not None:
             feats = feats * frame_mask(feats_lengths, feats.size(1)).unsqueeze(2)
-        embeddings = self.encoder(feats, feats_lengths)
+        return feats
+
+    def head_outputs(self, embeddings: Mapping[int, Tensor]) -> dict[str, Tensor]:
+        """Embeddings by exit -> raw outputs (B, n_outputs) by task."""
         return {name: head(embeddings[self.exits[name]]) for name, head in self.heads.items()}
 
     def task_losses(
@@ -133,10 +146,18 @@ class ESPnetMTLModel(AbsESPnetModel):
         """Features as they come (ESPnet's interface)."""
         return {"feats": feats} if feats_lengths is None else {"feats": feats, "feats_lengths": feats_lengths}
 
-    def _row_counts(self, feats: Tensor) -> list[int]:
-        if self.equal_rows:
-            return [feats.size(0)] * torch.distributed.get_world_size()
-        return row_counts(feats.size(0), feats.device)
+    def gather(
+        self, outputs: dict[str, Tensor], batch: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return outputs (B, D), by any names, and the tasks' targets; those of all ranks while training."""
+        targets = {task.name: batch[task.name] for task in self.spec}
+        if not (self.training and is_distributed()):
+            return outputs, targets
+        rows = next(iter(outputs.values()))
+        counts = [rows.size(0)] * torch.distributed.get_world_size()
+        if not self.equal_rows:
+            counts = row_counts(rows.size(0), rows.device)
+        return _gather_outputs(outputs, counts), _gather_targets(targets, counts)
 
     def _loss_target(self, task: Task, target: Tensor) -> Tensor:
         head = self.heads[task.name]
@@ -144,25 +165,6 @@ class ESPnetMTLModel(AbsESPnetModel):
             return target
         target = _at_least_float32(target)
         return head.standardise(target) if task.normalise else target
-
-    def _gather_outputs(self, outputs: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
-        """One collective for all tasks."""
-        names = list(outputs)
-        widths = [outputs[name].size(1) for name in names]
-        rows = gather_rows(torch.cat([_at_least_float32(outputs[name]) for name in names], dim=1), counts)
-        return dict(zip(names, rows.split(widths, dim=1), strict=True))
-
-    def _gather_targets(self, targets: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
-        """One collective for all tasks; float64 holds class numbers and float targets exactly."""
-        columns = [
-            target.double() if target.dim() == 2 else target.double().unsqueeze(1) for target in targets.values()
-        ]
-        rows = gather_rows(torch.cat(columns, dim=1), counts)
-        parts = rows.split([column.size(1) for column in columns], dim=1)
-        return {
-            name: (part if target.dim() == 2 else part.squeeze(1)).to(target.dtype)
-            for (name, target), part in zip(targets.items(), parts, strict=True)
-        }
 
 
 def _label_mask(task: Task, target: Tensor) -> Tensor:
@@ -174,3 +176,22 @@ def _label_mask(task: Task, target: Tensor) -> Tensor:
 
 def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _gather_outputs(outputs: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+    """One collective for all tasks."""
+    names = list(outputs)
+    widths = [outputs[name].size(1) for name in names]
+    rows = gather_rows(torch.cat([_at_least_float32(outputs[name]) for name in names], dim=1), counts)
+    return dict(zip(names, rows.split(widths, dim=1), strict=True))
+
+
+def _gather_targets(targets: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+    """One collective for all tasks; float64 holds class numbers and float targets exactly."""
+    columns = [target.double() if target.dim() == 2 else target.double().unsqueeze(1) for target in targets.values()]
+    rows = gather_rows(torch.cat(columns, dim=1), counts)
+    parts = rows.split([column.size(1) for column in columns], dim=1)
+    return {
+        name: (part if target.dim() == 2 else part.squeeze(1)).to(target.dtype)
+        for (name, target), part in zip(targets.items(), parts, strict=True)
+    }

@@ -10,8 +10,12 @@ from espnet2_ext.errors import UserError
 
 REGRESSION = "regression"
 CLASSIFICATION = "classification"
+# Of a batch: where its second view is masked.
+TWIN_MASKS = "twin_masks"
 # Files utt2<name> that Kaldi directories have anyway, inputs of the model, and keys of prediction records.
-RESERVED = ("spk", "dur", "num_frames", "shape", "lang", "feats", "feats_lengths", "utt", "notes", "score", "self")
+RESERVED = (
+    "spk", "dur", "num_frames", "shape", "lang", "feats", "feats_lengths", "utt", "notes", "score", "self", TWIN_MASKS,
+)  # fmt: skip
 # A task's loss and metric when tasks.yaml names none.
 _DEFAULTS = {REGRESSION: ("ccc", "ccc"), CLASSIFICATION: ("cross_entropy", "uar")}
 METRICS = {REGRESSION: ("ccc", "pearson", "mae"), CLASSIFICATION: ("uar", "wa", "macro_f1")}

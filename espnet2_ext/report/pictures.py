@@ -13,7 +13,7 @@ from espnet2_ext.report.figure.confusion import confusion_figure
 from espnet2_ext.report.figure.curves import best_epoch, has_curves, learning_curve, score_curve
 from espnet2_ext.report.figure.scatter import Scatter, scatter_grid, scatter_panels
 from espnet2_ext.report.figure.style import save_png, styled, svg_uri
-from espnet2_ext.report.figure.weights import has_weights, weight_curve
+from espnet2_ext.report.figure.weights import has_weights, weight_curve, weighted_losses
 from espnet2_ext.report.naming import main_keys, metric_label, metric_name, score_name, split_key
 from espnet2_ext.report.scored_set import ScoredSet
 
@@ -117,7 +117,9 @@ def _curve_alt(experiment: Experiment, task: Task) -> str:
 
 
 def _weights_alt(experiment: Experiment) -> str:
-    shown = {_plain(task): f"weight_{task}" for task in experiment.spec.names} | {"restrained sum": "restraint_sum"}
+    shown = {_plain(task): f"weight_{task}" for task in weighted_losses(experiment)} | {
+        "restrained sum": "restraint_sum"
+    }
     found = {title: series(experiment.train, name)[1] for title, name in shown.items()}
     parts = [f"{title} {values[-1]:.3g}" for title, values in found.items() if values]
     return f"Line chart of the task weights by epoch. In the last epoch: {', '.join(parts)}."

@@ -19,8 +19,9 @@ from espnet2_ext.data.check_tasks import load_task_stats
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
 from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
+from espnet2_ext.data.twins_dataset import TwinsDataset
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.build import build_model, checked
+from espnet2_ext.mtl.build import build_model, checked, twins_of
 from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
 from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
 from espnet2_ext.mtl.encoder.panns_weights import load_panns
@@ -64,6 +65,8 @@ class MTLTask(AbsTask):
         add("--input_size", type=int_or_none, default=None, help="width of the features; found in the arks")
         add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
         add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
+        add("--twins", type=str2bool, default=False, help="train on a clean and a masked view of each batch")
+        add("--twins_conf", action=NestedDictAction, default={}, help="projector, off_diagonal_weight, spec_augment")
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
@@ -178,15 +181,17 @@ class MTLTask(AbsTask):
         return MTLIterFactory(dataset, sampler, args.num_workers, pin_memory=args.ngpu > 0)
 
 
-def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset:
+def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset | TwinsDataset:
     spec = task_spec_from_dict(args.task_spec)
     crop = checked("crop_conf", Crop, **args.crop_conf)
     if mode != "train":
         return MTLDataset(args.valid_dir, spec, crop, train=False)
-    augmentations = build_augmentations(args.augment)
-    if not augmentations.in_order:
-        return MTLDataset(args.train_dir, spec, crop, train=True)
-    return AugmentedDataset(args.train_dir, spec, crop, augmentations)
+    augmentations, twins = build_augmentations(args.augment), twins_of(vars(args))
+    if augmentations.in_order:
+        dataset = AugmentedDataset(args.train_dir, spec, crop, augmentations)
+    else:
+        dataset = MTLDataset(args.train_dir, spec, crop, train=True)
+    return dataset if twins is None else TwinsDataset(dataset, twins.spec_augment)
 
 
 def set_launcher_options(args: list[str]) -> list[str]:

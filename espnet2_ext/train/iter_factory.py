@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
 from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
+from espnet2_ext.data.twins_dataset import TwinsDataset
 
 
 class MTLIterFactory(AbsIterFactory):
@@ -20,7 +21,7 @@ class MTLIterFactory(AbsIterFactory):
 
     def __init__(
         self,
-        dataset: MTLDataset,
+        dataset: MTLDataset | TwinsDataset,
         sampler: EpochBatchSampler | SequentialBatchSampler,
         num_workers: int = 0,
         pin_memory: bool = False,

@@ -79,7 +79,8 @@ def train_epoch(
             log(means, logged + 1, step)
             waited, start, logged = 0.0, now, step
     means = stats.epoch_means()
-    state.model.weighting.on_epoch_end({name: means[f"loss_{name}"] for name in state.model.spec.names})
+    weighting = state.model.weighting
+    weighting.on_epoch_end({name: means[f"loss_{name}"] for name in weighting.task_names})
     return means
 
 

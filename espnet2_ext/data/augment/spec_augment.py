@@ -47,16 +47,22 @@ class SpecAugment(AbsFeatureAugmentation):
         n_frames, n_bins = feats.shape
         filling = feats.mean(axis=0) if self.fill == MEAN else np.zeros(n_bins, feats.dtype)
         masked = feats.copy()
-        widest = min(self.max_time_frames, int(self.max_time_fraction * n_frames))
-        for _ in range(self.n_time_masks):
-            masked[_mask(n_frames, widest, rng)] = filling
-        for _ in range(self.n_freq_masks):
-            bins = _mask(n_bins, min(self.max_freq_bins, n_bins), rng)
-            masked[:, bins] = filling[bins]
+        masks = self.draw(n_frames, n_bins, rng)
+        for start, stop in masks[: self.n_time_masks]:
+            masked[start:stop] = filling
+        for start, stop in masks[self.n_time_masks :]:
+            masked[:, start:stop] = filling[start:stop]
         return masked
 
+    def draw(self, n_frames: int, n_bins: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw masks: (n_time_masks + n_freq_masks, 2) int64, start and stop of each, those in time first."""
+        frames = min(self.max_time_frames, int(self.max_time_fraction * n_frames))
+        sizes = [(n_frames, frames)] * self.n_time_masks
+        sizes += [(n_bins, min(self.max_freq_bins, n_bins))] * self.n_freq_masks
+        return np.array([_mask(size, widest, rng) for size, widest in sizes], dtype=np.int64).reshape(-1, 2)
 
-def _mask(size: int, widest: int, rng: np.random.Generator) -> slice:
+
+def _mask(size: int, widest: int, rng: np.random.Generator) -> tuple[int, int]:
     width = int(rng.integers(widest + 1))
     start = int(rng.integers(size - width + 1))
-    return slice(start, start + width)
+    return start, start + width

@@ -11,10 +11,22 @@ def has_weights(experiment: Experiment) -> bool:
     return any(series(experiment.train, f"weight_{task}")[0] for task in experiment.spec.names)
 
 
+def weighted_losses(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the tasks, and of what else the history knows a weight (twins have more losses than tasks)."""
+    names = experiment.spec.names
+    found = {
+        key.removeprefix("weight_")
+        for values in experiment.train.values()
+        for key in values
+        if key.startswith("weight_")
+    }
+    return (*names, *sorted(found - set(names)))
+
+
 def weight_curve(experiment: Experiment) -> Figure:
     """Draw each task's mean weight by epoch; below, the sum that a restraint leads towards phi, where there is one."""
     epochs, sums = series(experiment.train, "restraint_sum")
-    names = experiment.spec.names
+    names = weighted_losses(experiment)
     height = 2.7 + 0.17 * max(0, len(names) - 3)
     figure = new_figure(WIDTH, height + (1.5 if epochs else 0))
     panels = figure.subplots(

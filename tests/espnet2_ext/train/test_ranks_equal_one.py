@@ -16,9 +16,12 @@ from wave_dump import make_wave_dump
 from espnet2_ext.data.augment import build_augmentations
 from espnet2_ext.data.augmented_dataset import AugmentedDataset
 from espnet2_ext.data.crop import Crop
+from espnet2_ext.data.dataset import MTLDataset
 from espnet2_ext.data.sampler import EpochBatchSampler
+from espnet2_ext.data.twins_dataset import TwinsDataset
 from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.task_spec import task_spec_from_dict
+from espnet2_ext.mtl.twins_options import build_twins
 from espnet2_ext.mtl.weighting import WEIGHTINGS
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -56,6 +59,11 @@ class Options:
 AUGMENT = [{"name": "speed"}, {"name": "noise"}, {"name": "mixup", "probability": 0.7}, {"name": "spec_augment"}]
 
 
+# A projector of two layers has a batch normalisation of its own.
+TWINS = {"projector": [8, 6], "spec_augment": {"max_time_frames": 6, "max_freq_bins": 4}}
+DUMPED = ("augmented", "twins", "twins augmented")
+
+
 class Steps(list):
     """A list of batches as a DataLoader gives them."""
 
@@ -85,8 +93,16 @@ def make_steps(labels: str, epoch: int) -> list[dict[str, torch.Tensor]]:
 
 def rank_steps(labels: str, epoch: int, rank: int, world_size: int, dump: Path) -> list[dict[str, torch.Tensor]]:
     """This rank's part of the global batches: every world_size-th row."""
-    if labels == "augmented":
-        dataset = AugmentedDataset(dump, task_spec_from_dict(TASKS), Crop(frames=24), build_augmentations(AUGMENT))
+    if labels in DUMPED:
+        spec, crop = task_spec_from_dict(TASKS), Crop(frames=24)
+        augmentations = build_augmentations(AUGMENT if "augmented" in labels else [])
+        dataset = (
+            AugmentedDataset(dump, spec, crop, augmentations)
+            if augmentations.in_order
+            else MTLDataset(dump, spec, crop, train=True)
+        )
+        if "twins" in labels:
+            dataset = TwinsDataset(dataset, build_twins(TWINS).spec_augment)
         sampler = EpochBatchSampler(len(dataset), 8, 0, rank, world_size)
         sampler.epoch = epoch
         return [dataset.__getitems__(items)[1] for items in sampler]
@@ -99,11 +115,11 @@ def train(
     """Two epochs of three steps; the state after them, and the mean losses."""
     torch.manual_seed(0)
     config = {
-        "task_spec": TASKS if labels == "augmented" else SPEC, "input_size": 12, "encoder": "multi_exit_cnn",
+        "task_spec": TASKS if labels in DUMPED else SPEC, "input_size": 12, "encoder": "multi_exit_cnn",
         "encoder_conf": {"channels": [8, 8], "norm": norm}, "normalize": None, "normalize_conf": {},
         "weighting": weighting, "weighting_conf": CONF.get(weighting, {}), "head_conf": {},
         "channels_last": True, "compile_encoder": False,
-    }  # fmt: skip
+    } | ({"twins": True, "twins_conf": TWINS} if "twins" in labels else {})  # fmt: skip
     model = build_model(config).double()
     network = [(n, p) for n, p in model.named_parameters() if not n.startswith("weighting.")]
     groups = parameter_groups(network, list(model.weighting.parameters()), None, 0.05)
@@ -137,6 +153,9 @@ CASES = [
     ("druw", "some", "group", 2),
     ("druw", "augmented", "group", 1),
     ("equal", "augmented", "batch", 1),
+    ("ruwl", "twins", "group", 1),
+    ("druw", "twins", "batch", 2),
+    ("ruwl", "twins augmented", "batch", 1),
 ]
 
 
