@@ -35,6 +35,9 @@ class MTLIterFactory(AbsIterFactory):
             num_workers=num_workers,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
+            # The loader draws when it starts its workers: from torch's own generator, dropout after a resume would
+            # differ from that of the run that was not killed.
+            generator=torch.Generator(),
             # Batches hold large tensors; forked workers share them through memory instead of pipes.
             multiprocessing_context=torch.multiprocessing.get_context("fork") if num_workers > 0 else None,
         )
