@@ -16,9 +16,11 @@ def test_base_is_the_recipes_own(path: Path) -> None:
     config = resolve_config(path)
     recipe = resolve_config(ROOT.joinpath(*path.relative_to(ROOT).parts[:3]) / "conf/train.yaml")
     assert "base" not in config
-    assert config["encoder"] == recipe["encoder"]
-    if path.parent.name == "tuning":
-        assert config["encoder_conf"] == recipe["encoder_conf"]
+    # A configuration with another encoder has it in its name.
+    if config["encoder"] not in path.stem:
+        assert config["encoder"] == recipe["encoder"]
+        if path.parent.name == "tuning":
+            assert config["encoder_conf"] == recipe["encoder_conf"]
     assert config["max_epoch"] == config["scheduler_conf"]["T_max"]
 
 
