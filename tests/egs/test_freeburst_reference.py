@@ -86,13 +86,16 @@ def reference(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return folder, data, request.param
 
 
-def scaled_inputs(data: Data, kind: str, known: np.ndarray) -> dict[str, np.ndarray]:
-    """Inputs of each set in units of the training utterances that have a label."""
+def scaled_inputs(
+    data: Data, kind: str, known: dict[str, np.ndarray], source: tuple[str, ...] = ("train",)
+) -> dict[str, np.ndarray]:
+    """Inputs of each set in units of the utterances of some sets that have a label."""
     inputs = {
         name: columns["vectors"].astype(np.float64) if kind == "vectors" else np.log(columns["seconds"])[:, None]
         for name, columns in data.items()
     }
-    mean, deviation = inputs["train"][known].mean(axis=0), inputs["train"][known].std(axis=0)
+    labelled = np.concatenate([inputs[name][known[name]] for name in source])
+    mean, deviation = labelled.mean(axis=0), labelled.std(axis=0)
     return {name: (value - mean) / deviation for name, value in inputs.items()}
 
 
@@ -119,7 +122,7 @@ def choose(scores: list[float]) -> tuple[float, float]:
 def test_classes(reference: tuple[Path, Data, str], task: str) -> None:
     folder, data, kind = reference
     known = {name: np.array([label is not None for label in columns[task]]) for name, columns in data.items()}
-    inputs = scaled_inputs(data, kind, known["train"])
+    inputs = scaled_inputs(data, kind, known)
     machines, scores = {}, []
     for cost in COSTS:
         machine = SVC(C=cost, kernel="rbf", gamma="scale", class_weight="balanced", break_ties=True)
@@ -130,20 +133,29 @@ def test_classes(reference: tuple[Path, Data, str], task: str) -> None:
     best, score = choose(scores)
     chosen = json.loads((folder / "exp/chosen.json").read_text())[task]
     assert chosen == {"C": best, "dev_uar": pytest.approx(score, abs=1e-12)}
-    for name in ("dev", "test"):
+    both = SVC(C=best, class_weight="balanced", break_ties=True)
+    inputs_both = scaled_inputs(data, kind, known, ("train", "dev"))
+    both.fit(
+        np.concatenate([inputs_both[name][known[name]] for name in ("train", "dev")]),
+        np.concatenate([data[name][task][known[name]].astype(str) for name in ("train", "dev")]),
+    )
+    for name, expected in {
+        "dev": machines[best].predict(inputs["dev"]),
+        "test": both.predict(inputs_both["test"]),
+    }.items():
         found = records(folder, name)
-        assert [record[task]["class"] for record in found] == machines[best].predict(inputs[name]).tolist()
+        assert [record[task]["class"] for record in found] == expected.tolist()
         for record in found:
             shares = record[task]["probabilities"]
             assert sum(shares.values()) == pytest.approx(1, abs=1e-6)
             if task == "type":
-                assert shares["Awe"] == 0  # never seen in training
+                assert (shares["Awe"] == 0) == (name == "dev")  # in dev's labels, never in train's
 
 
 def test_values(reference: tuple[Path, Data, str]) -> None:
     folder, data, kind = reference
     known = {name: ~np.isnan(columns["intensity"]) for name, columns in data.items()}
-    inputs = scaled_inputs(data, kind, known["train"])
+    inputs = scaled_inputs(data, kind, known)
     label = data["dev"]["intensity"][known["dev"]]
     machines, scores = {}, []
     for cost in COSTS:
@@ -153,9 +165,17 @@ def test_values(reference: tuple[Path, Data, str]) -> None:
     best, score = choose(scores)
     chosen = json.loads((folder / "exp/chosen.json").read_text())["intensity"]
     assert chosen == {"C": best, "dev_ccc": pytest.approx(score, abs=1e-5)}
-    for name in ("dev", "test"):
+    inputs_both = scaled_inputs(data, kind, known, ("train", "dev"))
+    both = SVR(C=best).fit(
+        np.concatenate([inputs_both[name][known[name]] for name in ("train", "dev")]),
+        np.concatenate([data[name]["intensity"][known[name]] for name in ("train", "dev")]),
+    )
+    for name, expected in {
+        "dev": machines[best].predict(inputs["dev"]),
+        "test": both.predict(inputs_both["test"]),
+    }.items():
         found = [record["intensity"]["Intensity"] for record in records(folder, name)]
-        assert found == pytest.approx(machines[best].predict(inputs[name]).clip(0, 1).tolist(), abs=1e-5)
+        assert found == pytest.approx(expected.clip(0, 1).tolist(), abs=1e-5)
 
 
 def test_the_choice_is_no_trivial_one(reference: tuple[Path, Data, str]) -> None:
