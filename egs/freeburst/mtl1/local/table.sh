@@ -31,6 +31,14 @@ fi
 
 # The shortest clip lasts 0.12 s, six frames.
 ./mtl.sh --min_frames 4 "$@" --stage 1 --stop_stage 1
-local/reference.sh
+# As many resamplings as the networks get: only differences on the same resampled sets have intervals.
+reference_opts=()
+word_before=
+for argument in "$@"; do
+    [ "${word_before}" != --bootstrap ] || reference_opts=(--bootstrap "${argument}")
+    [[ ${argument} != --bootstrap=* ]] || reference_opts=("${argument}")
+    word_before=${argument}
+done
+local/reference.sh ${reference_opts[@]+"${reference_opts[@]}"}
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" --title "${title}" --out "${out}" \
     --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- --min_frames 4 "$@"
