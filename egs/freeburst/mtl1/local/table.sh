@@ -29,8 +29,7 @@ if [ -z "${rows}" ]; then
     done
 fi
 
-# The shortest clip lasts 0.12 s, six frames.
-./mtl.sh --min_frames 4 "$@" --stage 1 --stop_stage 1
+./mtl.sh "$@" --stage 1 --stop_stage 1
 # As many resamplings as the networks get: only differences on the same resampled sets have intervals.
 reference_opts=()
 word_before=
@@ -41,4 +40,4 @@ for argument in "$@"; do
 done
 local/reference.sh ${reference_opts[@]+"${reference_opts[@]}"}
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" --title "${title}" --out "${out}" \
-    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- --min_frames 4 "$@"
+    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- "$@"
