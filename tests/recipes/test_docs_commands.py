@@ -19,6 +19,7 @@ COVERED = {
     r"README\.md: \./egs/mini_vb/mtl1/run\.sh": "tests/recipes/test_mini_vb.py::test_run_sh_alone",
     r"egs/mini_vb/mtl1/README\.md: \./run\.sh": "tests/recipes/test_mini_vb.py::test_run_sh_alone",
     r".*: \./grid\.sh --rows .*": "tests/recipes/test_mini_vb.py::test_grid_prints_a_table_and_runs_no_cell_twice",
+    r"egs/mini_vb/mtl1/README\.md: local/table\.sh": "tests/recipes/test_mini_vb.py::test_table_of_the_weightings",
     r".*: tests/run\.sh": "tests/tools/test_run.py::test_both_pythons_are_tested_the_full_run_last",
 }
 # What makes corpora, networks and trainings small: file, what stands there, what is put in its place.

@@ -142,13 +142,25 @@ def test_grid_prints_a_table_and_runs_no_cell_twice(recipe: RecipeCopy, first_ru
 def test_run_sh_alone(recipe: RecipeCopy, first_run: str) -> None:
     """The recipe's one command: its grid, its table, the report of DRUW."""
     output = recipe.run_ok("./run.sh", *SMALL)
-    table = (recipe.directory / "exp/RESULTS.md").read_text().splitlines()
+    table = (recipe.directory / "exp/TABLE.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in table if line.startswith(("| EW", "| DRUW", "| ST"))][:3] == [
         "| EW", "| DRUW", "| ST",
     ]  # fmt: skip
     plots = recipe.directory / "exp/train_druw_seed1/report/report.html"
     assert plots.stat().st_size > 0
     assert f"plots: {plots}" in output.splitlines()
+
+
+def test_table_of_the_weightings(recipe: RecipeCopy, first_run: str) -> None:
+    """local/table.sh: every row with every seed, dev and test, differences to equal weighting."""
+    rows = "EW=conf/tuning/train_equal.yaml DWA=conf/tuning/train_dwa.yaml"
+    output = recipe.run_ok("local/table.sh", "--rows", rows, "--seeds", "1 2", "--", *SMALL)
+    assert "4 cells, 2 at a time" in output
+    table = (recipe.directory / "exp/RESULTS.md").read_text()
+    assert "## Set dev" in table
+    assert "## Set test" in table
+    assert table.count("### Differences to EW") == 2
+    assert [line.split(" | ")[1] for line in table.splitlines() if line.startswith("| DWA |")][:1] == ["2"]
 
 
 @pytest.mark.parametrize(

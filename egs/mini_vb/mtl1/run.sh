@@ -13,6 +13,6 @@ case " $* " in
 esac
 
 ./grid.sh --rows "EW=conf/tuning/train_equal.yaml DRUW=conf/tuning/train_druw.yaml ST=${single}" \
-    --title "Synthetic vocal bursts" -- "$@"
+    --title "Synthetic vocal bursts" --out exp/TABLE.md -- "$@"
 ./mtl.sh "$@" --mtl_config conf/tuning/train_druw.yaml --seed 1 --tag train_druw_seed1 --stage 9 --stop_stage 9
 echo "plots: $(pwd)/exp/train_druw_seed1/report/report.html"
