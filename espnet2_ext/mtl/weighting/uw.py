@@ -50,12 +50,18 @@ class UncertaintyWeighting(AbsWeighting):
         """Weigh the losses (K,); see `AbsWeighting.combine`."""
         s = self.log_variance()
         weights = self.weights(s)
+        total = weighted_sum(weights, losses)
+        for penalty in self.penalties(s, present):
+            total = total + penalty
+        return total, weights
+
+    def penalties(self, s: torch.Tensor, present: torch.Tensor | None) -> list[torch.Tensor]:
+        """Return what the weighted losses are added to: the present tasks' regulariser, (), and a restraint, if any."""
         regulariser = self.regulariser_terms(s)
         if present is not None:
             regulariser = torch.where(present, regulariser, 0.0)
-        total = weighted_sum(weights, losses) + regulariser.sum()
         restraint = self.restraint_term(s, present)
-        return (total if restraint is None else total + restraint), weights
+        return [regulariser.sum()] if restraint is None else [regulariser.sum(), restraint]
 
     def log_variance(self) -> torch.Tensor:
         """Return s = log alpha^2 (K,)."""
