@@ -118,7 +118,8 @@ def _curve_alt(experiment: Experiment, task: Task) -> str:
 
 def _weights_alt(experiment: Experiment) -> str:
     shown = {_plain(task): f"weight_{task}" for task in weighted_losses(experiment)} | {
-        "restrained sum": "restraint_sum"
+        "restrained sum": "restraint_sum",
+        "balance": "balance",
     }
     found = {title: series(experiment.train, name)[1] for title, name in shown.items()}
     parts = [f"{title} {values[-1]:.3g}" for title, values in found.items() if values]

@@ -21,6 +21,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dwa-iteration": ("dwa", {"step": "iteration", "temperature": 2.0}),
     "druw": ("druw", {}),
     "druw-iteration": ("druw", {"step": "iteration", "regulariser": "printed", "initial_alpha": 1.5, "phi": 2.0}),
+    "druw-quarter": ("druw", {"balance": 0.25}),
+    "druw-scheduled": ("druw", {"balance": {"kind": "scheduled", "start": 0.9, "end": 0.2, "epochs": 4}}),
+    # Both halves are alike where all alphas are 1, and the balance then has nothing to learn.
+    "druw-learnt": ("druw", {"balance": {"kind": "learnt"}, "initial_alpha": 0.7}),
     "softmax": ("softmax", {}),
     "ruwl": ("ruwl", {}),
 }

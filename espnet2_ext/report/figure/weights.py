@@ -1,5 +1,6 @@
 """Trajectories of the task weights."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from espnet2_ext.report.experiment import Experiment, series
@@ -24,31 +25,53 @@ def weighted_losses(experiment: Experiment) -> tuple[str, ...]:
 
 
 def weight_curve(experiment: Experiment) -> Figure:
-    """Draw each task's mean weight by epoch; below, the sum that a restraint leads towards phi, where there is one."""
-    epochs, sums = series(experiment.train, "restraint_sum")
+    """Draw each task's mean weight by epoch; below, where there are such, what a restraint holds and the balance."""
     names = weighted_losses(experiment)
-    height = 2.7 + 0.17 * max(0, len(names) - 3)
-    figure = new_figure(WIDTH, height + (1.5 if epochs else 0))
-    panels = figure.subplots(
-        2 if epochs else 1, 1, sharex=True, squeeze=False, height_ratios=(height, 1.5)[: 1 + bool(epochs)]
-    )
-    upper = panels[0, 0]
+    more = [draw for draw in (_restraint, _balance) if series(experiment.train, _SHOWN_BY[draw])[0]]
+    heights = [2.7 + 0.17 * max(0, len(names) - 3), *[1.5] * len(more)]
+    figure = new_figure(WIDTH, sum(heights))
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    upper = panels[0]
     for task, style in zip(names, line_styles(len(names)), strict=True):
         points = series(experiment.train, f"weight_{task}")
         upper.plot(*points, label=task, marker="o" if len(points[0]) < 2 else None, markersize=4, **style)
     upper.set_ylabel("task weight")
     upper.set_ylim(min(0, upper.get_ylim()[0]), max(upper.get_ylim()[1], 0.1))
     upper.legend(ncols=min(4, len(names)), loc="lower left", bbox_to_anchor=(0, 0.99), borderpad=0, handlelength=2.4)
-    if epochs:
-        lower = panels[1, 0]
-        lower.plot(epochs, sums, color=ACCENT, marker="o" if len(epochs) < 2 else None, markersize=4)
-        lower.set_ylabel("restrained sum")
-        phi = (experiment.config.get("weighting_conf") or {}).get("phi")
-        if isinstance(phi, int | float):
-            lower.axhline(phi, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
-            lower.annotate(f"phi = {phi:g}", (1, phi), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                           color=MUTED, fontsize=8.5, xytext=(0, 2), textcoords="offset points")  # fmt: skip
-        low, high = lower.get_ylim()
-        lower.set_ylim(min(0, low), high + 0.15 * (high - min(0, low)))
-    epoch_axis(panels[-1, 0])
+    for axes, draw in zip(panels[1:], more, strict=True):
+        draw(axes, experiment)
+    epoch_axis(panels[-1])
     return figure
+
+
+def _restraint(axes: Axes, experiment: Experiment) -> None:
+    """Draw the sum that a restraint leads towards phi."""
+    _line(axes, experiment, "restraint_sum", "restrained sum")
+    phi = (experiment.config.get("weighting_conf") or {}).get("phi")
+    if isinstance(phi, int | float):
+        _level(axes, phi, f"phi = {phi:g}")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(0, low), high + 0.15 * (high - min(0, low)))
+
+
+def _balance(axes: Axes, experiment: Experiment) -> None:
+    """Draw the balance of two weightings, 1/2 where both count alike."""
+    _line(axes, experiment, "balance", "balance b")
+    _level(axes, 0.5, "b = 1/2")
+    axes.set_ylim(0, 1)
+
+
+_SHOWN_BY = {_restraint: "restraint_sum", _balance: "balance"}
+
+
+def _line(axes: Axes, experiment: Experiment, name: str, label: str) -> None:
+    epochs, values = series(experiment.train, name)
+    axes.plot(epochs, values, color=ACCENT, marker="o" if len(epochs) < 2 else None, markersize=4)
+    axes.set_ylabel(label)
+
+
+def _level(axes: Axes, value: float, text: str) -> None:
+    """Draw a horizontal dashed line with its meaning at the right."""
+    axes.axhline(value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+    axes.annotate(text, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                  color=MUTED, fontsize=8.5, xytext=(0, 2), textcoords="offset points")  # fmt: skip

@@ -22,6 +22,9 @@ def test_base_is_the_recipes_own(path: Path) -> None:
         if path.parent.name == "tuning":
             assert config["encoder_conf"] == recipe["encoder_conf"]
     assert config["max_epoch"] == config["scheduler_conf"]["T_max"]
+    balance = config.get("weighting_conf", {}).get("balance")
+    if isinstance(balance, dict) and balance["kind"] == "scheduled":
+        assert balance["epochs"] == config["max_epoch"]
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/conf/feature*.yaml")))

@@ -19,13 +19,12 @@ def build_balance(option: float | Mapping[str, Any]) -> AbsBalance:
     Raises:
         UserError: It is neither, or an option is unknown or out of its range.
     """
-    if not isinstance(option, Mapping):
+    if isinstance(option, int | float):
         return FixedBalance(option)
+    if not isinstance(option, Mapping) or "kind" not in option:
+        raise UserError(f"balance: give a number in [0, 1], or a kind ({', '.join(BALANCES)}) with its options")
     conf = dict(option)
-    kind = conf.pop("kind", None)
-    if kind is None:
-        raise UserError(f"balance: give a number or a kind: {', '.join(BALANCES)}")
-    return build_by_name("balance", BALANCES, kind, conf)
+    return build_by_name("balance", BALANCES, conf.pop("kind"), conf)
 
 
 __all__ = ["BALANCES", "AbsBalance", "LearntBalance", "build_balance"]

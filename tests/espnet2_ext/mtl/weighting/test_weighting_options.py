@@ -32,6 +32,20 @@ REFUSED = [
     ("dwa", {"temperature": 0}, "temperature: must be greater than 0"),
     ("dwa", {"temperature": True}, "temperature: must be a number, not True"),
     ("druw", {"step": "batch"}, "step: must be one of epoch, iteration, not 'batch'"),
+    ("druw", {"balance": 1.2}, "balance: must lie in [0, 1], not 1.2"),
+    ("druw", {"balance": "learnt"}, "balance: give a number in [0, 1], or a kind (scheduled, learnt) with its options"),
+    ("druw", {"balance": {"prior": 2.0}}, "balance: give a number in [0, 1], or a kind (scheduled, learnt) with its"),
+    ("druw", {"balance": {"kind": "annealed"}}, "balance: no such balance: annealed; use one of scheduled, learnt"),
+    ("druw", {"balance": {"kind": "learnt", "start": 0.5}}, "balance learnt: no such option: start"),
+    ("druw", {"balance": {"kind": "learnt", "prior": 1.0}}, "balance: prior: must be greater than 1, not 1"),
+    ("druw", {"balance": {"kind": "scheduled", "end": 0.5}}, "balance scheduled: set the option start, epochs"),
+    ("druw", {"balance": {"kind": "scheduled", "start": -0.1, "end": 0.5, "epochs": 9}}, "balance: start: must lie in"),
+    ("druw", {"balance": {"kind": "scheduled", "start": 0, "end": 1, "epochs": 1}}, "balance: epochs: must be a whole"),
+    (
+        "druw",
+        {"balance": {"kind": "scheduled", "start": 0, "end": 1, "epochs": 2, "shape": "step"}},
+        "balance: shape: must be one of linear, cosine",
+    ),
     ("ruwl", {"scales": {"age": 0.0}}, "scales: must be greater than 0"),
 ]
 
