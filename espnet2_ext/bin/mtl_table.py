@@ -7,10 +7,12 @@ from pathlib import Path
 
 from espnet2_ext.errors import run_cli
 from espnet2_ext.fileio.atomic import atomic_path
+from espnet2_ext.report.differences import parse_pairs
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.facts import table_facts
 from espnet2_ext.report.grid import parse_rows, read_grid
-from espnet2_ext.report.grid_table import grid_markdown, read_paper, set_markdown, set_text
+from espnet2_ext.report.grid_table import TableOptions, grid_markdown, set_markdown, set_text
+from espnet2_ext.report.paper import read_paper
 from espnet2_ext.report.text_table import escape_markdown
 
 
@@ -28,16 +30,21 @@ def main() -> None:
     parser.add_argument(
         "--paper", type=Path, help="yaml with numbers reported for the first set: source, rows: {ROW: {KEY: number}}"
     )
-    parser.add_argument("--against", default="", help="row that the others are compared with, over the same speakers")
+    parser.add_argument(
+        "--against", nargs="*", default=[], help="rows that the others are compared with, over the same speakers"
+    )
+    parser.add_argument("--pairs", nargs="*", default=[], help="gains of rows over others, as ROW/ROW, e.g. DRUW/EW")
+    parser.add_argument("--parameters", choices=("true", "false"), default="false", help="a column of their numbers")
     args = parser.parse_args()
+    options = TableOptions(args.against, parse_pairs(args.pairs), args.parameters == "true")
     directories = parse_rows(args.rows)
     sections, texts = [], []
     for name in args.set_names:
         spec, rows = read_grid(directories, name)
         paper = read_paper(args.paper, spec, list(directories)) if args.paper and name == args.set_names[0] else None
         heading = name if len(args.set_names) > 1 else ""
-        sections.append(set_markdown(spec, rows, paper, args.against, heading))
-        texts.append(set_text(spec, rows, paper, args.against, heading))
+        sections.append(set_markdown(spec, rows, paper, options, heading))
+        texts.append(set_text(spec, rows, paper, options, heading))
     experiments = [read_experiment(path) for paths in directories.values() for path in paths]
     facts = table_facts(experiments, " ".join(args.set_names))
     facts.append(("Command", escape_markdown(shlex.join(["python", "-m", "espnet2_ext.bin.mtl_table", *sys.argv[1:]]))))

@@ -2,7 +2,7 @@
 
 import glob
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Row:
         cells: By key (`<task>_<metric>` or the score's name).
         samples: By key, the resampled means over seeds (R,); empty without bootstraps.
         fingerprint: What the resampled sets are drawn from.
+        n_parameters: Parameters of the models of one seed together, the most of any seed; None if unknown.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Row:
     cells: dict[str, Cell]
     samples: dict[str, np.ndarray]
     fingerprint: str
+    n_parameters: int | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,15 @@ def _read_row(name: str, experiments: list[Experiment], spec: TaskSpec, set_name
             float(values.std(ddof=1)) if known and len(values) > 1 else None,
             interval(samples[key]) if key in samples else None,
         )
-    return Row(name, tuple(sorted(by_seed)), cells, samples, marks.pop() if paired else "")
+    mark = marks.pop() if paired else ""
+    return Row(name, tuple(sorted(by_seed)), cells, samples, mark, _most_parameters(by_seed.values()))
+
+
+def _most_parameters(seeds: Iterable[list[Experiment]]) -> int | None:
+    counts = [[experiment.env.get("n_parameters") for experiment in models] for models in seeds]
+    if not all(isinstance(count, int) for models in counts for count in models):
+        return None
+    return max(sum(models) for models in counts)
 
 
 def _seed(experiment: Experiment) -> int:

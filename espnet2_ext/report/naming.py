@@ -50,9 +50,13 @@ def lower_is_better(spec: TaskSpec, key: str) -> bool:
 
 
 def main_keys(spec: TaskSpec) -> list[str]:
-    """Return the keys for short tables: each task's terms of the score, or else its own metric; then the score."""
+    """Return the keys for short tables: each task's terms of the score, or else its own metric; then the score.
+
+    The score of a single task that is its metric itself is left out.
+    """
     keys = []
     for task in spec:
         terms = [f"{term.task}_{term.metric}" for term in spec.score.terms if term.task == task.name]
         keys += terms or [f"{task.name}_{task.metric}"]
-    return [*dict.fromkeys(keys), spec.score.name]
+    same = len(spec) == len(spec.score.terms) == 1 and not spec.score.terms[0].inverse
+    return list(dict.fromkeys(keys)) if same else [*dict.fromkeys(keys), spec.score.name]

@@ -12,6 +12,8 @@ from fake_experiment import make_spec, write_data, write_experiment, write_predi
 from espnet2_ext.bin import mtl_score, mtl_table
 from espnet2_ext.errors import UserError
 from espnet2_ext.report.bootstrap import p_value, read_samples
+from espnet2_ext.report.differences import gain_cells
+from espnet2_ext.report.grid import Cell, Row
 
 SPEC = make_spec(3)
 
@@ -108,6 +110,80 @@ def test_differences_are_of_the_same_resampled_sets(table: Callable[..., str], s
     assert cell.startswith(f"{means[0] - means[1]:+.3f} ")
 
 
+def test_gains_by_hand(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    """Difference, its interval and p value, and the gain in percent, from the scores and the resampled sets."""
+    paper = {"source": "table 1", "rows": {"EW": {"emotion_ccc": 0.6, "age_mae": 4.0}, "ST": {"emotion_ccc": 0.63}}}
+    Path("paper.yaml").write_text(yaml.safe_dump(paper))
+    rows = ("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--paper", "paper.yaml")
+    page = table(*rows, "--pairs", "ST/EW", "EW/ST")
+    gains = _rows(page, "## Gains")
+    assert gains["gain"][:4] == ["emotion CCC", "relative (%)", "paper (%)", "country UAR"]
+    assert list(gains) == ["gain", "---", "ST over EW", "EW over ST"]
+    found = {}
+    for name, pattern, key in (("EW", "equal_seed{}", "ew{}"), ("ST", "single_emotion_seed{}", "emotion{}")):
+        value = np.mean([scores[key.format(s)]["metrics"]["emotion_ccc"]["value"] for s in (1, 2)])
+        paths = [Path("exp", pattern.format(s), "predict_dev/bootstrap.npz") for s in (1, 2)]
+        found[name] = value, np.mean([read_samples(path)[0]["emotion_ccc"] for path in paths], axis=0)
+    (ew, ew_samples), (st, st_samples) = found["EW"], found["ST"]
+    low, high = np.percentile(st_samples - ew_samples, [2.5, 97.5])
+    # 60 resamplings, in all of which the less noisy system is ahead: 2 / 61.
+    assert (st_samples > ew_samples).all()
+    assert gains["ST over EW"][0] == f"{st - ew:+.3f} [{low:.3f}, {high:.3f}] p = 0.033"
+    low, high = np.percentile(100 * (st_samples - ew_samples) / ew_samples, [2.5, 97.5])
+    assert gains["ST over EW"][1] == f"{100 * (st - ew) / ew:+.1f} [{low:.1f}, {high:.1f}]"
+    # 0.63 is 5 % more than 0.6; 0.6 is 4.8 % less than 0.63. No gain where a row of the paper lacks the number.
+    assert gains["ST over EW"][2] == "+5.0"
+    assert gains["EW over ST"][2] == "-4.8"
+    assert gains["ST over EW"][8] == "–"
+    without = _rows(table(*rows[:2], "--pairs", "ST/EW"), "## Gains")
+    assert "paper (%)" not in without["gain"]
+    assert without["ST over EW"][:2] == gains["ST over EW"][:2]
+
+
+def test_no_relative_gain_over_what_may_be_nothing() -> None:
+    """A share of a CCC that is 0 or less, or is so in a resampled set, says nothing."""
+    spec = SPEC.subset(["emotion"])
+
+    def row(name: str, mean: float, samples: list[float]) -> Row:
+        cells = {"emotion_ccc": Cell(mean, None, None)}
+        return Row(name, (1,), cells, {"emotion_ccc": np.array(samples)}, "mark", None)
+
+    rows = [row("A", 0.3, [0.2, 0.4]), row("B", 0.2, [0.1, 0.4]), row("C", 0.1, [-0.1, 0.3]), row("D", 0.0, [0.1, 0.2])]
+    lines = gain_cells(spec, rows, [("A", "B"), ("A", "C"), ("A", "D")], None)[1]
+    # Half as much again; in the two sets twice as much and the same.
+    assert lines[0][2] == "+50.0 [2.5, 97.5]"
+    assert [line[2] for line in lines[1:]] == ["–", "–"]
+    assert [line[1][:6] for line in lines] == ["+0.100", "+0.200", "+0.300"]
+
+
+def test_several_rows_to_compare_with(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    rows = ("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*")
+    page = table(*rows, "--against", "EW", "ST")
+    assert [line for line in page.splitlines() if line.startswith("## D")] == [
+        "## Differences to EW",
+        "## Differences to ST",
+    ]
+    for name, other in (("EW", "ST"), ("ST", "EW")):
+        alone = table(*rows, "--against", name)
+        assert _rows(page, f"## Differences to {name}") == _rows(alone, f"## Differences to {name}")
+        assert list(_rows(alone, "## Diff"))[2:] == [other]
+
+
+def test_parameters_in_millions(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    """1,234,567 each (fake_experiment): one model with all tasks; three models of single tasks together."""
+    Path("paper.yaml").write_text(yaml.safe_dump({"source": "x", "rows": {"EW": {"parameters": 79.69}}}))
+    rows = ("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*")
+    found = _rows(table(*rows, "--parameters", "true", "--paper", "paper.yaml"))
+    assert found["system"][:3] == ["seeds", "parameters (M)", "paper"]
+    assert found["EW"][1:3] == ["1.23", "79.69"]
+    assert found["ST"][1:3] == ["3.70", "–"]
+    assert "parameters (M)" not in _rows(table(*rows, "--paper", "paper.yaml"))["system"]
+    Path("exp/single_age_seed2/env.yaml").unlink()
+    found = _rows(table(*rows, "--parameters", "true"))
+    assert found["system"][1:3] == ["parameters (M)", "emotion CCC"]
+    assert [found[name][1] for name in ("EW", "ST")] == ["1.23", "–"]
+
+
 def test_p_value_by_hand() -> None:
     assert p_value(np.array([1.0, 2.0, 3.0, -1.0])) == pytest.approx(2 * 2 / 5)
     assert p_value(np.ones(999)) == pytest.approx(2 / 1000)
@@ -135,6 +211,8 @@ def test_without_bootstraps_there_are_no_intervals(table: Callable[..., str], tm
     assert "±" not in _rows(page)["A"][1]
     with pytest.raises(UserError, match="without intervals"):
         table("--rows", "A=exp/a", "--against", "A")
+    with pytest.raises(UserError, match="--pairs A: its models were scored without intervals"):
+        table("--rows", "A=exp/a", "--pairs", "A/A")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +224,9 @@ def test_without_bootstraps_there_are_no_intervals(table: Callable[..., str], tm
         (["--rows", "X=exp/equal_seed1 X=exp/single_age_seed1"], "seed 1: several models of task age"),
         (["--rows", "EW=exp/equal_seed* X=exp/single_age_seed*"], "seed 1: no model of task emotion"),
         (["--rows", "EW=exp/equal_seed*", "--against", "DWA"], "--against DWA: choose among EW"),
+        (["--rows", "EW=exp/equal_seed*", "--pairs", "EW"], "'EW' is not ROW/ROW"),
+        (["--rows", "EW=exp/equal_seed*", "--pairs", "EW/a/b"], "'EW/a/b' is not ROW/ROW"),
+        (["--rows", "EW=exp/equal_seed*", "--pairs", "EW/DWA"], "--pairs DWA: choose among EW"),
         (["--rows", "EW=exp/equal_seed*", "--paper", "dump/dev/utt2spk"], "utt2spk"),
     ],
 )

@@ -26,6 +26,12 @@ def test_short_tables_show_what_the_score_is_made_of_and_every_task() -> None:
     assert main_keys(task_spec_from_dict(data)) == ["emotion_ccc", "country_uar", "age_mae", "s_mtl"]
 
 
+def test_score_of_one_task_is_not_shown_twice() -> None:
+    """The score of emotion alone is its CCC; that of age alone is 1 / MAE, which is something else."""
+    assert main_keys(SPEC.subset(["emotion"])) == ["emotion_ccc"]
+    assert main_keys(SPEC.subset(["age"])) == ["age_mae", "score"]
+
+
 def test_task_whose_name_starts_another_is_not_taken_for_it() -> None:
     tasks = [{"name": name, "type": "classification", "classes": ["a", "b"]} for name in ("voc", "voc_type")]
     assert metric_name(task_spec_from_dict({"tasks": tasks}), "voc_type_uar") == "voc type UAR"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Table 1 of Song et al. (2022): the organisers' baselines, single tasks, and every weighting with every seed, beside the
-# paper's numbers and with differences to equal weighting (exp/TABLE1.md) and to the single tasks (exp/TABLE1_ST.md).
-# Writes a submission for each model and, averaged over seeds, for each row (exp/submissions/<row>). What has finished is
-# not run again. Options behind -- go to mtl.sh.
+# paper's numbers and with differences to equal weighting and to the single tasks (exp/TABLE1.md). Writes a submission for
+# each model and, averaged over seeds, for each row (exp/submissions/<row>). What has finished is not run again. Options
+# behind -- go to mtl.sh.
 set -euo pipefail
 
 options="exvo_root local_data_opts rows seeds baselines own_features baseline_args jobs nj team number"
@@ -64,13 +64,9 @@ for label in EW ST; do
     [[ " ${rows}" != *" ${label}="* ]] || against+=("${label}")
 done
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows[*]}" --jobs "${jobs}" --title "ExVo-MultiTask" \
-    --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml ${against[0]:+--against ${against[0]}}" -- \
+    --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml ${against[0]:+--against ${against[*]}}" -- \
     --nj "${nj}" --test_sets dev --blind_sets test --local_data_opts "${data_opts}" \
     --score_opts "--team ${team} --number ${number}" "$@"
-if [ "${#against[@]}" -gt 1 ]; then
-    python3 -m espnet2_ext.bin.mtl_table --rows "${experiments[*]} ${more_rows[*]}" --set dev --title "ExVo-MultiTask" \
-        --paper conf/paper.yaml --against "${against[1]}" --out "exp/TABLE1_${against[1]}.md" > /dev/null
-fi
 
 for label in $(printf '%s\n' "${experiments[@]%%=*}" "${more_rows[@]%%=*}" | awk '!seen[$0]++'); do
     predictions=()
