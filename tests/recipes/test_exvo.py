@@ -1,4 +1,4 @@
-"""The ExVo recipe on a generated corpus in the real layout: table 1 in small, submissions, and nothing twice."""
+"""The ExVo recipe on a generated corpus in the real layout: both tables in small, submissions, and nothing twice."""
 
 import csv
 import json
@@ -13,6 +13,7 @@ from recipe_copy import RecipeCopy
 
 RECIPE = "egs/exvo/mtl1"
 ROWS = "EW=conf/tuning/train_equal.yaml DRUW=conf/tuning/train_druw.yaml"
+RRTN = {"CNN10": "cnn10", "CNN10+twins": "cnn10_twins", "CNN10+twins+RUWL": "cnn10_ruwl"}
 SMALL = ("--bootstrap", "20", "--mtl_args", "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
 
 
@@ -36,6 +37,20 @@ def run_all(recipe: RecipeCopy) -> str:
     )  # fmt: skip
 
 
+def run_rrtn(recipe: RecipeCopy) -> str:
+    """Table 2 of the twins' paper with one narrow encoder, two systems at a time."""
+    return recipe.run_ok(
+        "local/table_rrtn.sh", "--exvo_root", str(recipe.directory.parents[2] / "corpus"), "--encoders", "cnn10",
+        "--seeds", "1", "--jobs", "2", "--nj", "1", "--", "--bootstrap", "20", "--mtl_args",
+        "--max_epoch 1 --encoder_conf channels=[4,4,4,8]",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first_rrtn_run(recipe: RecipeCopy) -> str:
+    return run_rrtn(recipe)
+
+
 @pytest.fixture(scope="module")
 def first_run(recipe: RecipeCopy) -> str:
     return run_all(recipe)
@@ -47,6 +62,7 @@ def test_table_beside_the_paper(recipe: RecipeCopy, first_run: str) -> None:
         (line,) = re.findall(rf"^\| {row} \| 1 \|.*$", table, re.M)
         assert line.rstrip("| ").endswith(paper)
     assert "Differences to EW" in table
+    assert "Differences to ST" not in table
     score = json.loads((recipe.directory / "exp/train_druw_seed1/predict_dev/score.json").read_text())
     assert score["n_utterances"] == 15
     assert score["n_speakers"] == 3
@@ -94,6 +110,53 @@ def test_second_run_does_nothing(recipe: RecipeCopy, first_run: str) -> None:
     tables = {"exp/TABLE1.md"} | {f"exp/submissions/{row}/ExVo-Multi_lab_1.csv" for row in ("EW", "DRUW", "eGeMAPS")}
     assert {path for path, time in recipe.files().items() if before.get(path) != time} <= tables
     assert "train:" not in output
+
+
+def test_rrtn_table(recipe: RecipeCopy, first_rrtn_run: str) -> None:
+    """The paper's numbers beside ours, and its gains: 1.8 and 2.0 % over the encoder alone."""
+    table = (recipe.directory / "exp/TABLE_RRTN.md").read_text()
+    cells = {}
+    for line in table.splitlines():
+        if line.startswith("| CNN10"):
+            name, *rest = [cell.strip() for cell in line.strip("|").split("|")]
+            cells.setdefault(name, []).append(rest)
+    paper = {"CNN10": ("4.95", "0.655"), "CNN10+twins": ("6.00", "0.667"), "CNN10+twins+RUWL": ("6.00", "0.668")}
+    for name, numbers in paper.items():
+        assert (cells[name][0][2], cells[name][0][4]) == numbers
+        # Of one task there is no score beside its CCC; one column in the table of intervals.
+        assert len(cells[name][0]) == 5
+        assert len(cells[name][1]) == 1
+    gains = {name: rows[0][-1] for name, rows in cells.items() if " over " in name}
+    # .668 / .667: 0.15 %.
+    assert gains == {
+        "CNN10+twins over CNN10": "+1.8",
+        "CNN10+twins+RUWL over CNN10": "+2.0",
+        "CNN10+twins+RUWL over CNN10+twins": "+0.1",
+    }
+    counts = [
+        yaml.safe_load((recipe.directory / f"exp/train_rrtn_{tag}_seed1/env.yaml").read_text())["n_parameters"]
+        for tag in RRTN.values()
+    ]
+    # The projector maps 8 to 2048 with a bias; RUWL learns a number for each of three losses.
+    assert [counts[1] - counts[0], counts[2] - counts[1]] == [8 * 2048 + 2048, 3]
+    assert all(f"{count / 1e6:.2f}" == cells[name][0][1] for name, count in zip(RRTN, counts, strict=True))
+
+
+def test_rrtn_second_run_does_nothing(recipe: RecipeCopy, first_rrtn_run: str) -> None:
+    before = recipe.files()
+    run_rrtn(recipe)
+    changed = {path for path, time in recipe.files().items() if before.get(path) != time}
+    assert {path for path in changed if not path.startswith("exp/grid/")} <= {"exp/TABLE_RRTN.md"}
+    logs = [(recipe.directory / f"exp/grid/cell.{number}.log").read_text() for number in (1, 2, 3)]
+    stages = [line for log in logs for line in log.splitlines() if " stage " in line]
+    assert len(stages) >= 3 * 3
+    assert all(line.endswith("is up to date") for line in stages)
+
+
+def test_unknown_encoder(recipe: RecipeCopy) -> None:
+    result = recipe.run("local/table_rrtn.sh", "--encoders", "cnn10 cnn6")
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[-1].endswith("--encoders: cnn6: choose among resnet18, cnn10 and cnn14")
 
 
 def test_wrong_root(recipe: RecipeCopy, tmp_path: Path) -> None:
