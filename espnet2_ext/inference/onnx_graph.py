@@ -33,11 +33,11 @@ class _Predictions(torch.nn.Module):
         self.normalize, self.encoder = model.normalize, model.encoder
         # A list: the exporter looks modules up as attributes, and a task may be called `type`, which all modules have.
         self.heads = torch.nn.ModuleList(model.heads[name] for name in model.spec.names)
-        self.exits = [model.exits[name] for name in model.spec.names]
+        self.exits = torch.nn.ModuleList(model.exits[name] for name in model.spec.names)
 
     def forward(self, feats: Tensor) -> tuple[Tensor, ...]:
         embeddings = self.encoder(feats if self.normalize is None else self.normalize(feats, None))
-        return tuple(head.report(head(embeddings[number])) for head, number in zip(self.heads, self.exits, strict=True))
+        return tuple(head.report(head(leave(embeddings))) for head, leave in zip(self.heads, self.exits, strict=True))
 
 
 def export_onnx(model: ESPnetMTLModel, config: Mapping[str, Any], feature: Mapping[str, Any]) -> bytes:

@@ -24,6 +24,7 @@ _KEYS = (
     "task_spec", "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf",
     "head_conf", "channels_last",
 )  # fmt: skip
+_HEAD_OPTIONS = ("hidden_size", "dropout", "exit_width")
 
 
 def build_model(
@@ -56,9 +57,9 @@ def build_model(
     twins = twins_of(config)
     names = spec.names if twins is None else twins.loss_names(spec.names)
     weighting = checked("weighting_conf", build_weighting, config["weighting"], names, **config["weighting_conf"])
-    unknown = sorted(set(config["head_conf"]) - {"hidden_size", "dropout"})
+    unknown = sorted(set(config["head_conf"]) - set(_HEAD_OPTIONS))
     if unknown:
-        raise UserError(f"head_conf: no such option: {unknown[0]}; its options are hidden_size, dropout")
+        raise UserError(f"head_conf: no such option: {unknown[0]}; its options are {', '.join(_HEAD_OPTIONS)}")
     build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
         "head_conf", build, resolved, encoder, weighting, normalize, **config["head_conf"],

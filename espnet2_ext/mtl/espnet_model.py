@@ -8,6 +8,7 @@ from torch import Tensor
 
 from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
+from espnet2_ext.mtl.exit import build_exit
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
 from espnet2_ext.mtl.head import RegressionHead, build_head
 from espnet2_ext.mtl.loss import build_loss
@@ -35,6 +36,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         normalize: Feature normalisation, or None.
         hidden_size: Width of each head's hidden layer; 0 for none.
         dropout: Dropout before each output layer.
+        exit_width: Width of the mixture for a task whose exit is learnt.
         channels_last: Whether convolutions run in the channels-last memory format (faster on CPUs and GPUs).
         compile_encoder: Whether torch.compile compiles the encoder (a first step of a minute or two).
         equal_rows: Whether all ranks have the same number of rows in every training step, as our sampler sees to;
@@ -49,6 +51,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         normalize: torch.nn.Module | None = None,
         hidden_size: int = 0,
         dropout: float = 0.0,
+        exit_width: int = 128,
         channels_last: bool = True,
         compile_encoder: bool = False,
         equal_rows: bool = True,
@@ -57,9 +60,9 @@ class ESPnetMTLModel(AbsESPnetModel):
         self.spec = spec
         self.normalize = normalize
         self.encoder = encoder
-        self.exits = {task.name: task.exit or encoder.exits[-1] for task in spec}
+        self.exits = TaskModules({task.name: build_exit(task, encoder, exit_width) for task in spec})
         self.heads = TaskModules(
-            {t.name: build_head(encoder.output_size(self.exits[t.name]), t, hidden_size, dropout) for t in spec}
+            {t.name: build_head(self.exits[t.name].output_size, t, hidden_size, dropout) for t in spec}
         )
         self.losses = TaskModules({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
         self.weighting = weighting
@@ -91,6 +94,8 @@ class ESPnetMTLModel(AbsESPnetModel):
             stats[f"loss_{name}"] = torch.where(present[index], losses[name].detach(), torch.nan)
             stats[f"weight_{name}"] = weights[name].detach()
         stats.update(self.weighting.stats())
+        for name, exit_layer in self.exits.items():
+            stats.update(exit_layer.stats(name))
         return loss, stats, torch.tensor(float(rows))
 
     def batch_losses(
@@ -120,7 +125,7 @@ class ESPnetMTLModel(AbsESPnetModel):
 
     def head_outputs(self, embeddings: Mapping[int, Tensor]) -> dict[str, Tensor]:
         """Embeddings by exit -> raw outputs (B, n_outputs) by task."""
-        return {name: head(embeddings[self.exits[name]]) for name, head in self.heads.items()}
+        return {name: head(self.exits[name](embeddings)) for name, head in self.heads.items()}
 
     def task_losses(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]

@@ -10,6 +10,8 @@ from espnet2_ext.errors import UserError
 
 REGRESSION = "regression"
 CLASSIFICATION = "classification"
+# An exit that is a mixture of all, learnt with the network.
+LEARNT = "learnt"
 # Of a batch: where its second view is masked.
 TWIN_MASKS = "twin_masks"
 # Files utt2<name> that Kaldi directories have anyway, inputs of the model, and keys of prediction records.
@@ -40,7 +42,8 @@ class Task:
             are always reported in `unit`.
         unit: Unit of the targets, e.g. `years`; empty for none.
         range: Smallest and largest permitted label, or None.
-        exit: Number of the encoder's exit (from 1) that the task leaves at; None is the last one.
+        exit: Number of the encoder's exit (from 1) that the task leaves at, or `learnt`: a mixture of all of them. None
+            is the last one.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Task:
     normalise: bool = False
     unit: str = ""
     range: tuple[float, float] | None = None
-    exit: int | None = None
+    exit: int | str | None = None
 
     @property
     def is_classification(self) -> bool:
@@ -146,7 +149,7 @@ def _check_task(task: Task, where: str) -> None:
     if task.metric not in METRICS[task.type]:
         raise UserError(f"{where}: metric is one of {', '.join(METRICS[task.type])}, not {task.metric!r}")
     if task.exit is not None and not is_exit(task.exit):
-        raise UserError(f"{where}: exit is a number from 1, not {task.exit!r}")
+        raise UserError(f"{where}: exit is a number from 1 or {LEARNT}, not {task.exit!r}")
     if not isinstance(task.loss_conf, dict) or not isinstance(task.normalise, bool):
         raise UserError(f"{where}: loss_conf is a mapping and normalise is true or false")
     if not isinstance(task.unit, str):
@@ -164,6 +167,6 @@ def _check_regression(task: Task, where: str) -> None:
         raise UserError(f"{where}: a sigmoid reaches 0 to 1 only, not the range {list(task.range)}; use linear")
 
 
-def is_exit(number: Any) -> bool:
-    """Whether a value can be the number of an exit; yaml's true is no 1."""
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+def is_exit(value: Any) -> bool:
+    """Whether a value can be an exit: a number from 1 (yaml's true is none), or `learnt`."""
+    return value == LEARNT or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.task import CLASSIFICATION, METRICS, NAME, REGRESSION, Task, is_exit, parse_task
+from espnet2_ext.mtl.task import CLASSIFICATION, LEARNT, METRICS, NAME, REGRESSION, Task, is_exit, parse_task
 
 __all__ = [
-    "CLASSIFICATION", "LOWER_IS_BETTER", "REGRESSION", "Score", "ScoreTerm", "Task", "TaskSpec", "load_task_spec",
-    "task_spec_from_dict",
+    "CLASSIFICATION", "LEARNT", "LOWER_IS_BETTER", "REGRESSION", "Score", "ScoreTerm", "Task", "TaskSpec",
+    "load_task_spec", "task_spec_from_dict",
 ]  # fmt: skip
 
 # Metrics where less is better; a score takes their inverse.
@@ -86,15 +86,16 @@ class TaskSpec:
         name = self.score.name if terms == self.score.terms else "score"
         return TaskSpec(tasks, Score(name, terms or _default_terms(tasks)))
 
-    def with_exits(self, exits: Mapping[str, int]) -> "TaskSpec":
+    def with_exits(self, exits: Mapping[str, int | str]) -> "TaskSpec":
         """Return the spec with other exits for some tasks.
 
         Raises:
-            UserError: A task is unknown or an exit is not a positive whole number.
+            UserError: A task is unknown or an exit is neither a positive whole number nor `learnt`.
         """
         for name, number in exits.items():
             if name not in self.names or not is_exit(number):
-                raise UserError(f"exits: {name}: {number}: give a task of {', '.join(self.names)} and a number from 1")
+                tasks = ", ".join(self.names)
+                raise UserError(f"exits: {name}: {number}: give a task of {tasks} and a number from 1 or {LEARNT}")
         tasks = tuple(dataclasses.replace(task, exit=exits.get(task.name, task.exit)) for task in self.tasks)
         return dataclasses.replace(self, tasks=tasks)
 

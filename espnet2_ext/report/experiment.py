@@ -142,3 +142,9 @@ def series(history: History, name: str) -> tuple[list[int], list[float]]:
     """Return epochs and finite values of one statistic; both empty where it was never recorded."""
     points = [(epoch, values[name]) for epoch, values in history.items() if math.isfinite(values.get(name, math.nan))]
     return [epoch for epoch, _ in points], [value for _, value in points]
+
+
+def best_epoch(experiment: Experiment) -> int | None:
+    """Return the epoch with the highest score on the validation set; None without any."""
+    epochs, values = series(experiment.valid, "score")
+    return epochs[max(range(len(values)), key=values.__getitem__)] if epochs else None

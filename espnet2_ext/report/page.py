@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from espnet2_ext.mtl.task_spec import Task
 from espnet2_ext.report.audio import audio_uri
 from espnet2_ext.report.compare import Comparison
+from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.facts import command, config_text, fact_rows, version_rows
 from espnet2_ext.report.naming import metric_label, score_name
@@ -73,6 +74,8 @@ def render(
         comparison=comparison,
         learning=pictures.learning,
         weights=pictures.weights,
+        exits=pictures.exits,
+        chosen=chosen_exits(experiment),
         sets=[_set_view(experiment, scored, pictures, audio) for scored in sets],
         versions=version_rows(experiment),
         command=command(experiment),

@@ -7,10 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from espnet2_ext.mtl.task_spec import Task
-from espnet2_ext.report.experiment import Experiment, series
+from espnet2_ext.report.exits import chosen_exits
+from espnet2_ext.report.experiment import Experiment, best_epoch, series
 from espnet2_ext.report.figure.bars import bar_figure
 from espnet2_ext.report.figure.confusion import confusion_figure
-from espnet2_ext.report.figure.curves import best_epoch, has_curves, learning_curve, score_curve
+from espnet2_ext.report.figure.curves import has_curves, learning_curve, score_curve
+from espnet2_ext.report.figure.exits import exit_curves
 from espnet2_ext.report.figure.scatter import Scatter, scatter_grid, scatter_panels
 from espnet2_ext.report.figure.style import save_png, styled, svg_uri
 from espnet2_ext.report.figure.weights import has_weights, weight_curve, weighted_losses
@@ -34,11 +36,13 @@ class Pictures:
     Attributes:
         learning: Learning curves: of the score, then of each task.
         weights: Trajectories of the task weights; None where the history has none.
+        exits: Shares of learnt exits; None where all are fixed.
         panels: By set and regression task, one scatter plot a dimension.
     """
 
     learning: list[Picture] = field(default_factory=list)
     weights: Picture | None = None
+    exits: Picture | None = None
     panels: dict[tuple[str, str], list[Picture]] = field(default_factory=dict)
 
 
@@ -64,6 +68,9 @@ def make_pictures(experiment: Experiment, sets: list[ScoredSet], out: Path) -> P
         if has_weights(experiment):
             figure = weight_curve(experiment)
             pictures.weights = keep_picture(figure, out / "weights.png", "Weights by epoch", _weights_alt(experiment))
+        if chosen_exits(experiment):
+            figure = exit_curves(experiment)
+            pictures.exits = keep_picture(figure, out / "exits.png", "Shares of exits by epoch", _exits_alt(experiment))
         for scored in sets:
             for task in experiment.spec:
                 _draw_task(scored, task, out, pictures)
@@ -124,6 +131,12 @@ def _weights_alt(experiment: Experiment) -> str:
     found = {title: series(experiment.train, name)[1] for title, name in shown.items()}
     parts = [f"{title} {values[-1]:.3g}" for title, values in found.items() if values]
     return f"Line chart of the task weights by epoch. In the last epoch: {', '.join(parts)}."
+
+
+def _exits_alt(experiment: Experiment) -> str:
+    chosen = chosen_exits(experiment)
+    texts = "; ".join(choice.text for choice in chosen)
+    return f"Line charts of each exit's share by epoch. In epoch {chosen[0].epoch}: {texts}."
 
 
 def _panel_alt(name: str, set_name: str, entry: dict[str, float | None]) -> str:

@@ -1,5 +1,6 @@
 """`RESULTS.md` of one experiment."""
 
+from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.facts import command, fact_rows, version_rows
 from espnet2_ext.report.naming import metric_label
@@ -15,6 +16,10 @@ def results_markdown(experiment: Experiment, sets: list[ScoredSet]) -> str:
     if command(experiment):
         parts.append("Command:\n\n" + "\n".join(f"    {line}" for line in command(experiment).splitlines()))
     parts.append(_overview(experiment, sets))
+    chosen = chosen_exits(experiment)
+    if chosen:
+        parts.append(f"Learnt exits in the best epoch, {chosen[0].epoch} (means over its steps):")
+        parts.append("\n".join(f"- {escape_markdown(choice.text)}" for choice in chosen))
     for scored in sets:
         bootstrap = scored.score.get("bootstrap") or {}
         parts.append(f"## {escape_markdown(scored.name)}")

@@ -56,7 +56,12 @@ class MTLTask(AbsTask):
         add = group.add_argument
         add("--task_config", type=str_or_none, default=None, help="tasks.yaml (required)")
         add("--tasks", type=str, nargs="*", default=[], help="train these tasks only; none given: all of tasks.yaml")
-        add("--task_exits", action=NestedDictAction, default={}, help="encoder exits by task, before tasks.yaml's")
+        add(
+            "--task_exits",
+            action=NestedDictAction,
+            default={},
+            help="exits by task, numbers or learnt, before tasks.yaml's",
+        )
         add("--task_spec", action=NestedDictAction, default={}, help="the resolved tasks, kept in config.yaml")
         add("--task_stats", type=str_or_none, default=None, help="task statistics of the training set (stage 4)")
         add("--feature_stats", type=str_or_none, default=None, help="feats_stats.npz of the training set (stage 5)")
@@ -67,10 +72,11 @@ class MTLTask(AbsTask):
         add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
         add("--twins", type=str2bool, default=False, help="train on a clean and a masked view of each batch")
         add("--twins_conf", action=NestedDictAction, default={}, help="projector, off_diagonal_weight, spec_augment")
-        add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout")
+        add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout, exit_width")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")
+        add("--exit_lr", type=float_or_none, default=None, help="learning rate of the shares of learnt exits")
         add("--channels_last", type=str2bool, default=True, help="channels-last memory format in convolutions")
         add("--compile_encoder", type=str2bool, default=False, help="torch.compile the encoder")
         add("--amp_dtype", choices=("bfloat16", "float16"), default="bfloat16", help="number format of --use_amp")
@@ -152,10 +158,8 @@ class MTLTask(AbsTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTLModel) -> list[torch.optim.Optimizer]:
-        """One optimiser with groups for the encoder, the heads and the weighting."""
-        weighting = list(model.weighting.parameters())
-        network = [(n, p) for n, p in model.named_parameters() if not n.startswith("weighting.")]
-        groups = parameter_groups(network, weighting, args.encoder_lr, args.weighting_lr)
+        """One optimiser with groups for the encoder, the heads, the weighting and the shares of learnt exits."""
+        groups = parameter_groups(model.named_parameters(), args.encoder_lr, args.weighting_lr, args.exit_lr)
         optim_class, conf = optim_classes[args.optim], dict(args.optim_conf)
         if args.ngpu > 0 and optim_class in (torch.optim.Adam, torch.optim.AdamW):
             conf.setdefault("fused", True)

@@ -1,11 +1,12 @@
 """The optimiser step: clipping by parameter group, and leaving out steps whose gradient is not finite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 WEIGHTING_GROUP = "weighting"
+EXIT_GROUP = "exit_shares"
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, max_norm: float, norm_type: float) -> tuple[Tensor, Tensor]:
@@ -45,25 +46,33 @@ def step_if_finite(
 
 
 def parameter_groups(
-    network: Sequence[tuple[str, torch.nn.Parameter]],
-    weighting: Sequence[torch.nn.Parameter],
+    parameters: Iterable[tuple[str, torch.nn.Parameter]],
     encoder_lr: float | None,
     weighting_lr: float | None,
+    exit_lr: float | None,
 ) -> list[dict]:
-    """Make the optimiser's groups: encoder, heads, and the weighting (own learning rate, no weight decay).
+    """Make the optimiser's groups: encoder, heads, and without weight decay the weighting and the logits of exits.
 
     Args:
-        network: Names and parameters outside the weighting; those of the encoder start with `encoder.`.
-        weighting: Parameters of the weighting.
+        parameters: Names and parameters of the model.
         encoder_lr: Learning rate of the encoder; None is the optimiser's.
         weighting_lr: Learning rate of the weighting; None is the optimiser's.
+        exit_lr: Learning rate of the logits of learnt exits; None is the optimiser's.
     """
-    encoder = [p for name, p in network if name.startswith("encoder.") and p.requires_grad]
-    heads = [p for name, p in network if not name.startswith("encoder.") and p.requires_grad]
-    groups: list[dict] = [{"name": "encoder", "params": encoder}, {"name": "heads", "params": heads}]
-    if encoder_lr is not None:
-        groups[0]["lr"] = encoder_lr
-    if weighting:
-        group = {"name": WEIGHTING_GROUP, "params": list(weighting), "weight_decay": 0.0}
-        groups.append(group | ({} if weighting_lr is None else {"lr": weighting_lr}))
-    return [group for group in groups if group["params"]]
+    groups: dict[str, dict] = {
+        "encoder": _group(encoder_lr),
+        "heads": _group(None),
+        WEIGHTING_GROUP: _group(weighting_lr, weight_decay=0.0),
+        EXIT_GROUP: _group(exit_lr, weight_decay=0.0),
+    }
+    for name, parameter in parameters:
+        first, last = name.split(".", 1)[0], name.rsplit(".", 1)[-1]
+        if (first, last) == ("exits", "logit"):
+            first = EXIT_GROUP
+        if parameter.requires_grad:
+            groups[first if first in groups else "heads"]["params"].append(parameter)
+    return [{"name": name, **group} for name, group in groups.items() if group["params"]]
+
+
+def _group(lr: float | None, **options: float) -> dict:
+    return {"params": [], **options, **({} if lr is None else {"lr": lr})}

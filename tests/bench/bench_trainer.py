@@ -92,8 +92,7 @@ def _batches() -> _Batches:
 
 
 def _optimizer(model: ESPnetMTLModel) -> torch.optim.Optimizer:
-    network = [(n, p) for n, p in model.named_parameters() if not n.startswith("weighting.")]
-    groups = parameter_groups(network, list(model.weighting.parameters()), None, None)
+    groups = parameter_groups(model.named_parameters(), None, None, None)
     return torch.optim.AdamW(groups, lr=1e-4, fused=True)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from espnet2_ext.mtl.task import LEARNT
+
 
 class AbsEncoder(torch.nn.Module, ABC):
     """Maps features to one fixed-size embedding per exit.
@@ -37,13 +39,15 @@ class AbsEncoder(torch.nn.Module, ABC):
         """
 
 
-def used_exits(exits: Sequence[int | None], n_exits: int) -> tuple[int, ...]:
-    """Resolve the tasks' exits: None is the last one.
+def used_exits(exits: Sequence[int | str | None], n_exits: int) -> tuple[int, ...]:
+    """Resolve the tasks' exits: None is the last one; a task whose exit is learnt takes all.
 
     Raises:
         ValueError: An exit lies beyond `n_exits`.
     """
-    resolved = {n_exits if number is None else number for number in exits}
+    resolved = {n_exits if number is None else number for number in exits if number != LEARNT}
+    if LEARNT in exits:
+        resolved.update(range(1, n_exits + 1))
     beyond = [number for number in resolved if not 1 <= number <= n_exits]
     if beyond:
         raise ValueError(f"exit {beyond[0]}: the encoder has exits 1 to {n_exits}")

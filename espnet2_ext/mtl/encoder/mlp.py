@@ -27,7 +27,7 @@ class MLP(AbsEncoder):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int] = (128, 64),
         dropout: float = 0.0,
     ) -> None:

@@ -20,7 +20,7 @@ class MultiExitCNN(AbsEncoder):
 
     Args:
         input_size: Width D of the features.
-        exits: Exit of each task, from 1; None is the last block.
+        exits: Exit of each task, from 1, or `learnt`, which takes all; None is the last block.
         channels: Channels of each block.
         norm: `batch` (the paper) or `group`.
         dropout: Dropout in the exits (the paper has none).
@@ -29,7 +29,7 @@ class MultiExitCNN(AbsEncoder):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int] = (64, 128, 256, 512, 1024),
         norm: str = "batch",
         dropout: float = 0.0,

@@ -30,7 +30,7 @@ class PannsCNN(AbsEncoder):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int],
         norm: str = "batch",
         block_dropout: float = 0.2,
@@ -69,7 +69,7 @@ class CNN10(PannsCNN):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int] = (64, 128, 256, 512),
         norm: str = "batch",
         block_dropout: float = 0.2,
@@ -84,7 +84,7 @@ class CNN14(PannsCNN):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int] = (64, 128, 256, 512, 1024, 2048),
         norm: str = "batch",
         block_dropout: float = 0.2,

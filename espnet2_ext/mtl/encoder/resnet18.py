@@ -27,7 +27,7 @@ class ResNet18(AbsEncoder):
     def __init__(
         self,
         input_size: int,
-        exits: Sequence[int | None],
+        exits: Sequence[int | str | None],
         channels: Sequence[int] = (64, 128, 256, 512),
         norm: str = "batch",
         dropout: float = 0.0,

@@ -5,15 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from espnet2_ext.report.experiment import Experiment, series
+from espnet2_ext.report.experiment import Experiment, best_epoch, series
 from espnet2_ext.report.figure.style import ACCENT, INK, MUTED, WIDTH, epoch_axis, line_styles, new_figure
 from espnet2_ext.report.naming import lower_is_better, main_keys, metric_label, score_name, split_key
-
-
-def best_epoch(experiment: Experiment) -> int | None:
-    """Return the epoch with the highest score on the validation set; None without any."""
-    epochs, values = series(experiment.valid, "score")
-    return epochs[max(range(len(values)), key=values.__getitem__)] if epochs else None
 
 
 def has_curves(experiment: Experiment, task: str) -> bool:

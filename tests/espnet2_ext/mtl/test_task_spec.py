@@ -171,7 +171,9 @@ def test_with_exits() -> None:
     spec = task_spec_from_dict(TASKS)
     assert [task.exit for task in spec.with_exits({"age": 3})] == [2, 3, 2]
     assert spec["age"].exit == 1  # unchanged
-    for bad in ({"agee": 1}, {"age": 0}, {"age": "2"}, {"age": True}, {"age": 1.0}):
+    learnt = spec.with_exits({"age": "learnt"})
+    assert [task.exit for task in task_spec_from_dict(learnt.to_dict())] == [2, "learnt", 2]
+    for bad in ({"agee": 1}, {"age": "learned"}, {"age": 0}, {"age": "2"}, {"age": True}, {"age": 1.0}):
         with pytest.raises(UserError, match="exits"):
             spec.with_exits(bad)
 

@@ -15,9 +15,7 @@ def make(
     parameters = {name: torch.nn.Parameter(torch.zeros(len(g))) for name, g in gradients.items()}
     for name, gradient in gradients.items():
         parameters[name].grad = torch.tensor(gradient)
-    network = [(n, p) for n, p in parameters.items() if not n.startswith("weighting.")]
-    weighting = [p for n, p in parameters.items() if n.startswith("weighting.")]
-    groups = parameter_groups(network, weighting, lrs.get("encoder_lr"), lrs.get("weighting_lr"))
+    groups = parameter_groups(parameters.items(), *(lrs.get(f"{name}_lr") for name in ("encoder", "weighting", "exit")))
     return torch.optim.AdamW(groups, lr=0.1, weight_decay=0.01, fused=fused), parameters
 
 
@@ -102,8 +100,18 @@ def test_groups() -> None:
     }
 
 
+def test_logits_of_exits_have_a_group_and_their_projections_none() -> None:
+    names = ("heads.b", "exits.age.logit", "exits.age.projections.0.weight", "exits.logit.projections.0.weight")
+    optimizer, parameters = make({name: [1.0] for name in names}, exit_lr=0.03)
+    found = {g["name"]: (g["lr"], g["weight_decay"], g["params"]) for g in optimizer.param_groups}
+    assert found == {
+        "heads": (0.1, 0.01, [parameters[name] for name in names if name != "exits.age.logit"]),
+        "exit_shares": (0.03, 0.0, [parameters["exits.age.logit"]]),
+    }
+
+
 def test_groups_without_parameters_are_left_out() -> None:
     frozen = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
     head = torch.nn.Parameter(torch.zeros(1))
-    groups = parameter_groups([("encoder.a", frozen), ("heads.b", head)], [], 0.1, None)
+    groups = parameter_groups([("encoder.a", frozen), ("heads.b", head)], 0.1, None, None)
     assert groups == [{"name": "heads", "params": [head]}]

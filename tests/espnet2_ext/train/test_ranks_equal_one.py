@@ -35,6 +35,8 @@ SPEC = {
         {"name": "country", "type": "classification", "classes": ["x", "y", "z"], "exit": 1},
     ]
 }
+# One task leaves at a fixed exit, the others mix both.
+LEARNT = {"tasks": [task | ({} if task["name"] == "age" else {"exit": "learnt"}) for task in SPEC["tasks"]]}
 CONF = {
     "static": {"weights": {"emotion": 1.0, "age": 0.2, "country": 0.5}},
     "ruwl": {},
@@ -79,10 +81,10 @@ def make_steps(labels: str, epoch: int) -> list[dict[str, torch.Tensor]]:
             "age": 20 + 10 * torch.rand(8, 1, generator=generator),
             "country": torch.randint(0, 3, (8,), generator=generator),
         }
-        if labels == "some":
+        if labels.endswith("some"):
             batch["emotion"][torch.rand(8, 3, generator=generator) < 0.4] = math.nan
             batch["country"][torch.rand(8, generator=generator) < 0.4] = -1
-        if labels == "one rank without":
+        if labels.endswith("one rank without"):
             batch["age"][1::2] = math.nan
             batch["country"][1::2] = -1
         if labels == "task without":
@@ -115,14 +117,13 @@ def train(
     """Two epochs of three steps; the state after them, and the mean losses."""
     torch.manual_seed(0)
     config = {
-        "task_spec": TASKS if labels in DUMPED else SPEC, "input_size": 12, "encoder": "multi_exit_cnn",
-        "encoder_conf": {"channels": [8, 8], "norm": norm}, "normalize": None, "normalize_conf": {},
-        "weighting": weighting, "weighting_conf": CONF.get(weighting, {}), "head_conf": {},
+        "task_spec": TASKS if labels in DUMPED else LEARNT if "learnt" in labels else SPEC, "input_size": 12,
+        "encoder": "multi_exit_cnn", "encoder_conf": {"channels": [8, 8], "norm": norm}, "normalize": None,
+        "normalize_conf": {}, "weighting": weighting, "weighting_conf": CONF.get(weighting, {}), "head_conf": {},
         "channels_last": True, "compile_encoder": False,
     } | ({"twins": True, "twins_conf": TWINS} if "twins" in labels else {})  # fmt: skip
     model = build_model(config).double()
-    network = [(n, p) for n, p in model.named_parameters() if not n.startswith("weighting.")]
-    groups = parameter_groups(network, list(model.weighting.parameters()), None, 0.05)
+    groups = parameter_groups(model.named_parameters(), None, 0.05, 0.05)
     optimizer = torch.optim.AdamW(groups, lr=0.01)
     state = RunState(model, [optimizer], [None], None, None, [], [1])
     options = Options(accum_grad=accum_grad)
@@ -151,6 +152,8 @@ CASES = [
     ("druw", "all", "batch", 1),
     ("equal", "some", "batch", 1),
     ("druw", "some", "group", 2),
+    ("druw", "learnt some", "group", 1),
+    ("equal", "learnt one rank without", "batch", 2),
     ("druw", "augmented", "group", 1),
     ("equal", "augmented", "batch", 1),
     ("ruwl", "twins", "group", 1),
@@ -184,3 +187,7 @@ def test_the_cases_train(results: Any) -> None:
     equal = by_case["equal", "some", "group", 1][weight]
     for name in set(WEIGHTINGS) - {"equal"}:
         assert not torch.allclose(by_case[name, "some", "group", 1][weight], equal, atol=1e-6), name
+    learnt = by_case["druw", "learnt some", "group", 1]
+    for task in ("emotion", "country"):
+        assert learnt[f"exits.{task}.logit"].abs().min() > 1e-3  # they start at 0
+    assert "exits.age.logit" not in learnt

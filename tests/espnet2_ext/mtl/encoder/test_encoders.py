@@ -80,6 +80,7 @@ def test_nothing_is_built_beyond_the_deepest_exit() -> None:
 
 def test_exits_are_resolved() -> None:
     assert used_exits([None, 1, 1, 3], 5) == (1, 3, 5)
+    assert used_exits([1, "learnt"], 4) == (1, 2, 3, 4)
     for bad in ([6], [0], [-1, 2]):
         with pytest.raises(ValueError, match="exits 1 to 5"):
             used_exits(bad, 5)
