@@ -29,13 +29,21 @@ class AugmentedDataset(MTLDataset):
         spec: The tasks.
         crop: How utterances are cut.
         augmentations: What is applied.
+        soft_labels: As `MTLDataset`.
 
     Raises:
         UserError: As `MTLDataset`; an augmentation does not fit the features, or there is none to mix with.
     """
 
-    def __init__(self, directory: str | Path, spec: TaskSpec, crop: Crop, augmentations: Augmentations) -> None:
-        super().__init__(directory, spec, crop, train=True)
+    def __init__(
+        self,
+        directory: str | Path,
+        spec: TaskSpec,
+        crop: Crop,
+        augmentations: Augmentations,
+        soft_labels: Sequence[str] = (),
+    ) -> None:
+        super().__init__(directory, spec, crop, True, soft_labels)
         self.spec, self.augmentations = spec, augmentations
         self._partner_crop = Crop(padding=REPEAT)
         self.log_scale = None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.data.crop import CENTRE, ZERO, Crop
-from espnet2_ext.data.labels import read_all_labels
+from espnet2_ext.data.labels import read_all_labels, read_soft_labels
 from espnet2_ext.errors import UserError
 from espnet2_ext.fileio.ark import ArkReader
 from espnet2_ext.mtl.task_spec import TaskSpec
@@ -39,21 +39,27 @@ class MTLDataset(torch.utils.data.Dataset):
         spec: The tasks.
         crop: How utterances are cut.
         train: Whether crops are cut at the sampled position, or as `crop.evaluation` says.
+        soft_labels: Classifications whose targets are the probabilities in `utt2<task>_soft`, and not `utt2<task>`.
 
     Attributes:
         utts: Utterance ids in the order of feats.scp.
-        targets: By task: (N, D) float32, NaN where missing; or (N,) int64, -1 where missing.
+        targets: By task: (N, D) float32, NaN where missing; (N,) int64, -1 where missing; or, of soft labels, (N, C)
+            float32 probabilities, NaN where missing.
 
     Raises:
         UserError: No feats.scp, no utterance, or bad labels.
     """
 
-    def __init__(self, directory: str | Path, spec: TaskSpec, crop: Crop, train: bool) -> None:
+    def __init__(
+        self, directory: str | Path, spec: TaskSpec, crop: Crop, train: bool, soft_labels: Sequence[str] = ()
+    ) -> None:
         self.reader = ArkReader(Path(directory) / "feats.scp")
         self.directory, self.utts = directory, list(self.reader.keys())
         if not self.utts:
             raise UserError(f"{directory}/feats.scp: no utterance; run stages 1 to 3 again")
         self.targets = read_all_labels(directory, spec.tasks, self.utts)
+        for name in soft_labels:
+            self.targets[name] = read_soft_labels(Path(directory) / f"utt2{name}_soft", spec[name], self.utts)
         self.crop, self.train = crop, train
 
     def __len__(self) -> int:

@@ -30,7 +30,14 @@ from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
-from espnet2_ext.tasks.options import REFUSED, check_criteria, check_options, refuse_command_line, yaml_value
+from espnet2_ext.tasks.options import (
+    REFUSED,
+    check_criteria,
+    check_options,
+    check_soft_labels,
+    refuse_command_line,
+    yaml_value,
+)
 from espnet2_ext.train.iter_factory import MTLIterFactory
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -62,6 +69,7 @@ class MTLTask(AbsTask):
             default={},
             help="exits by task, numbers or learnt, before tasks.yaml's",
         )
+        add("--soft_labels", type=str, nargs="*", default=[], help="classifications that learn from utt2<task>_soft")
         add("--task_spec", action=NestedDictAction, default={}, help="the resolved tasks, kept in config.yaml")
         add("--task_stats", type=str_or_none, default=None, help="task statistics of the training set (stage 4)")
         add("--feature_stats", type=str_or_none, default=None, help="feats_stats.npz of the training set (stage 5)")
@@ -131,6 +139,7 @@ class MTLTask(AbsTask):
         spec = cls.resolve_tasks(args)
         args.task_spec = spec.to_dict()
         build_augmentations(args.augment)
+        check_soft_labels(args, spec)
         check_criteria(args, spec)
         if args.input_size is None:
             args.input_size = _dataset(args, "train").feature_size
@@ -191,10 +200,12 @@ def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset | TwinsDataset:
     if mode != "train":
         return MTLDataset(args.valid_dir, spec, crop, train=False)
     augmentations, twins = build_augmentations(args.augment), twins_of(vars(args))
+    # Single-task training leaves out the others'.
+    soft = [name for name in args.soft_labels if name in spec.names]
     if augmentations.in_order:
-        dataset = AugmentedDataset(args.train_dir, spec, crop, augmentations)
+        dataset = AugmentedDataset(args.train_dir, spec, crop, augmentations, soft)
     else:
-        dataset = MTLDataset(args.train_dir, spec, crop, train=True)
+        dataset = MTLDataset(args.train_dir, spec, crop, True, soft)
     return dataset if twins is None else TwinsDataset(dataset, twins.spec_augment)
 
 

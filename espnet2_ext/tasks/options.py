@@ -96,6 +96,20 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise UserError(f"--keep_nbest_models {kept}: give numbers above 0")
 
 
+def check_soft_labels(args: argparse.Namespace, spec: TaskSpec) -> None:
+    """Refuse soft labels of what is no classification.
+
+    Raises:
+        UserError: A task is unknown or a regression; with --tasks, one that is left out may be named.
+    """
+    if not isinstance(args.soft_labels, list):
+        raise UserError(f"--soft_labels {args.soft_labels}: give a list of tasks")
+    known = [task.name for task in spec if task.is_classification]
+    for name in args.soft_labels:
+        if name not in known and not (args.tasks and name not in spec.names):
+            raise UserError(f"--soft_labels {name}: choose among the classifications {', '.join(known) or '(none)'}")
+
+
 def check_criteria(args: argparse.Namespace, spec: TaskSpec) -> None:
     """Refuse criteria that no epoch will report: ESPnet would delete all models but the last.
 

@@ -14,7 +14,8 @@ def mix_targets(
 
     Args:
         task: The task.
-        targets: Of the whole set: (N, D) float32, NaN where missing; or (N,) int64 classes, -1 where missing.
+        targets: Of the whole set: (N, D) float32, NaN where missing; (N,) int64 classes, -1 where missing; or
+            (N, C) float32 probabilities of classes, NaN where missing.
         first: Utterance numbers (B).
         second: Their partners (B); where a row is no mixture, the utterance itself.
         weights: Of the first (B), in [0, 1].
@@ -29,7 +30,7 @@ def mix_targets(
 
 
 def _as_floats(task: Task, targets: np.ndarray) -> np.ndarray:
-    if not task.is_classification:
+    if not task.is_classification or targets.ndim == 2:
         return targets.astype(np.float64)
     rows = np.eye(len(task.classes))[targets]
     rows[targets < 0] = np.nan

@@ -12,6 +12,7 @@ from espnet2_ext.data.dataset import Item, MTLDataset, keep_batch
 from espnet2_ext.data.sampler import SequentialBatchSampler
 from espnet2_ext.errors import UserError
 from espnet2_ext.fileio.ark import ArkReader, ArkWriter
+from espnet2_ext.fileio.table import write_table
 from espnet2_ext.mtl.task_spec import task_spec_from_dict
 
 SPEC = task_spec_from_dict(TASKS)
@@ -46,6 +47,16 @@ def test_centre_crops_and_targets(dump: Path) -> None:
     assert [batch[name].dtype for name in ("emotion", "age", "feats")] == [torch.float32] * 3
     for name in SPEC.names:
         np.testing.assert_array_equal(batch[name].numpy(), dataset.targets[name][[4, 0]])
+
+
+def test_soft_labels_take_the_place_of_classes(dump: Path) -> None:
+    utts = MTLDataset(dump, SPEC, Crop(frames=10), train=True).utts
+    write_table(dump / "utt2country_soft", {utts[2]: "0.25 0.75", utts[5]: "nan nan"})
+    dataset = MTLDataset(dump, SPEC, Crop(frames=10), True, ["country"])
+    _, batch = dataset.__getitems__([Item(5), Item(2), Item(0)])
+    nan = float("nan")
+    np.testing.assert_array_equal(batch["country"].numpy(), np.float32([[nan, nan], [0.25, 0.75], [nan, nan]]))
+    assert batch["age"].shape == (3, 1)
 
 
 def test_training_crops_are_where_the_sampler_says(dump: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from espnet2_ext.data.labels import MISSING_CLASS, read_all_labels, read_labels
+from espnet2_ext.data.labels import MISSING_CLASS, read_all_labels, read_labels, read_soft_labels
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.task_spec import Task
 
@@ -80,3 +80,35 @@ def test_impossible_labels_name_file_and_utterance(tmp_path: Path, task: Task, t
 def test_torn_tables(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         read_labels(write(tmp_path, AGE, text), AGE, UTTS)
+
+
+def test_soft_labels(tmp_path: Path) -> None:
+    """Rows of a sum that is off in the fourth digit are brought to 1."""
+    path = write(tmp_path, COUNTRY, "a 0.3333 0.6666\nb nan nan\nz 0 1\n")
+    values = read_soft_labels(path, COUNTRY, ["c", "z", "a", "b"])
+    assert values.dtype == np.float32
+    expected = [[np.nan] * 2, [0, 1], [1 / 3, 2 / 3], [np.nan] * 2]
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("b 1\n", "1 values for 2 classes of 'country'"),
+        ("b here\n", "is not a row of numbers or nan"),
+        ("b 0.5 0.4\n", "are no probabilities of classes"),
+        ("b 1.5 -0.5\n", "are no probabilities of classes"),
+        ("b inf 0\n", "are no probabilities of classes"),
+    ],
+)
+def test_impossible_soft_labels(tmp_path: Path, text: str, expected: str) -> None:
+    path = write(tmp_path, COUNTRY, text)
+    with pytest.raises(UserError) as caught:
+        read_soft_labels(path, COUNTRY, UTTS)
+    assert str(caught.value).startswith(f"{path}: b: ")
+    assert expected in str(caught.value)
+
+
+def test_missing_file_of_soft_labels(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="utt2country: no such file; soft labels of 'country' need it"):
+        read_soft_labels(tmp_path / "utt2country", COUNTRY, UTTS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_dump import make_experiment
 from train_tiny import train
 from wave_dump import make_wave_dump
 
@@ -15,6 +16,7 @@ from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset
 from espnet2_ext.data.sampler import SequentialBatchSampler
 from espnet2_ext.errors import UserError
+from espnet2_ext.fileio.table import read_table, write_table
 from espnet2_ext.mtl.build import load_trained
 from espnet2_ext.mtl.task_spec import task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS
@@ -258,3 +260,22 @@ def test_training_starts_from_weights_of_panns(options: list[str], tmp_path: Pat
     assert torch.equal(model.encoder.exit_layer.linear.bias, state["fc1.bias"])
     with pytest.raises(UserError, match="panns_weights is for the encoders cnn10 and cnn14, not multi_exit_cnn"):
         train(options, tmp_path / "other", "--panns_weights", f"{tmp_path}/panns.pth")
+
+
+def test_certain_soft_labels_train_as_classes(tmp_path: Path) -> None:
+    """Probabilities 0 and 1 are the classes; others give another loss. Validation is by the classes."""
+    options = make_experiment(tmp_path, n_train=16, n_dev=9)
+    more = ("--max_epoch", "1", "--soft_labels", "country")
+    expected = train(options, tmp_path / "hard", "--max_epoch", "1")["1"]
+    classes = read_table(tmp_path / "dump/train/utt2country")
+    soft = tmp_path / "dump/train/utt2country_soft"
+    write_table(soft, {utt: {"here": "1 0", "there": "0 1"}[name] for utt, name in classes.items()})
+    found = train(options, tmp_path / "certain", *more)["1"]
+    for name in ("loss_country", "loss_age", "loss_emotion"):
+        assert found["train"][name] == pytest.approx(expected["train"][name], rel=1e-5), name
+        assert found["valid"][name] == pytest.approx(expected["valid"][name], rel=1e-4), name
+    write_table(soft, dict.fromkeys(classes, "0.5 0.5"))
+    # Cross entropy with even shares is at least log 2.
+    even = train(options, tmp_path / "even", *more)["1"]
+    assert even["train"]["loss_country"] >= np.log(2) - 1e-6
+    assert even["train"]["loss_country"] != pytest.approx(expected["train"]["loss_country"], rel=1e-3)

@@ -67,6 +67,12 @@ def test_regression_labels() -> None:
     np.testing.assert_allclose(mixed, [[2.5, NAN], [NAN, 30], [NAN, NAN], [1, 10], [NAN, 50]], rtol=1e-6)
 
 
+def test_soft_labels_are_mixed_as_they_are() -> None:
+    targets = np.array([[0.5, 0.5, 0], [0, 0.25, 0.75], [NAN] * 3], np.float32)
+    mixed = mix_targets(TYPE, targets, [0, 1, 0], [1, 1, 2], [0.25, 1.0, 0.9])
+    np.testing.assert_allclose(mixed, [[0.125, 0.3125, 0.5625], [0, 0.25, 0.75], [NAN] * 3], rtol=1e-6)
+
+
 def test_classes_become_probabilities() -> None:
     targets = np.array([0, 2, -1])
     mixed = mix_targets(TYPE, targets, [0, 1, 0, 2, 1], [1, 1, 2, 0, 1], [0.25, 0.3, 0.9, 1.0, 1.0])
