@@ -16,11 +16,14 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="directory of the training set")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="directories of the other sets")
     parser.add_argument("--allow-speaker-overlap", choices=("true", "false"), default="false")
+    parser.add_argument("--allow-empty-classes", choices=("true", "false"), default="false")
     parser.add_argument("--out", type=Path, required=True, help="statistics to write (yaml)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     spec = load_task_spec(args.tasks)
-    stats = check_tasks(spec, args.train, args.others, args.allow_speaker_overlap == "true")
+    stats = check_tasks(
+        spec, args.train, args.others, args.allow_speaker_overlap == "true", args.allow_empty_classes == "true"
+    )
     write_task_stats(stats, args.out)
 
 

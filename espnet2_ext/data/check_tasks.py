@@ -17,7 +17,11 @@ from espnet2_ext.mtl.task_spec import Task, TaskSpec
 
 
 def check_tasks(
-    spec: TaskSpec, train: Path, others: Sequence[Path], allow_speaker_overlap: bool = False
+    spec: TaskSpec,
+    train: Path,
+    others: Sequence[Path],
+    allow_speaker_overlap: bool = False,
+    allow_empty_classes: bool = False,
 ) -> dict[str, Any]:
     """Read all labels of all sets, and refuse what training could not use.
 
@@ -26,6 +30,8 @@ def check_tasks(
         train: Directory of the training set, with feats.scp, utt2spk and the label files.
         others: Directories of the other sets.
         allow_speaker_overlap: Whether a speaker may be in two sets (a split that is known to leak).
+        allow_empty_classes: Whether a class may be without a label in the training set (a fold that a rare class is
+            not in): a warning tells.
 
     Returns:
         Statistics of the training set by task: `labelled` (utterances); regression: `mean` and `std` by dimension, in
@@ -45,7 +51,7 @@ def check_tasks(
             found = _task_stats(task, read_labels(path, task, utts))
             logging.info(f"{directory}: {task.name}: {found['labelled']} of {len(utts)} utterances have a label")
             if directory == train:
-                _check_train(task, found, path)
+                _check_train(task, found, path, allow_empty_classes)
                 stats[task.name] = found
     if not allow_speaker_overlap:
         _check_speakers([train, *others])
@@ -94,14 +100,16 @@ def _task_stats(task: Task, labels: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _check_train(task: Task, stats: Mapping[str, Any], path: Path) -> None:
+def _check_train(task: Task, stats: Mapping[str, Any], path: Path, allow_empty_classes: bool) -> None:
     counts = stats["counts"] if task.is_classification else stats["dimensions"]
     if stats["labelled"] == 0:
         raise UserError(
             f"{path}: no label for task {task.name!r} in the training set; drop it with --tasks or label it"
         )
     empty = [name for name, count in counts.items() if count == 0]
-    if empty:
+    if empty and task.is_classification and allow_empty_classes:
+        logging.warning(f"{path}: no label for {', '.join(empty)} in the training set; it will never be predicted")
+    elif empty:
         raise UserError(f"{path}: no label for {', '.join(empty)} in the training set; take it out of tasks.yaml")
     constant = [] if task.is_classification else [
         name for name, std in zip(task.dimensions, stats["std"], strict=True) if std == 0

@@ -62,6 +62,39 @@ def combine_jobs(data_dir: Path, building: Path, dump_dir: Path, n_jobs: int, fe
     return _summary(dump_dir, counts, sum(float(value) for value in merged["utt2dur"].values()))
 
 
+def take_features(data_dir: Path, source: Path, dump_dir: Path) -> str:
+    """Make the dump directory of a set whose utterances have their features in another one; arks stay where they are.
+
+    Args:
+        data_dir: Data directory of the set; its tables, labels included, are copied.
+        source: Dump directory of `combine_jobs` with the features of all its utterances.
+        dump_dir: Directory to make; an older one is replaced.
+
+    Returns:
+        One line about the set.
+
+    Raises:
+        UserError: An utterance is not in `source`, or fewer than 95 % have features there.
+    """
+    tables = read_dir(data_dir)
+    found = {name: read_table(source / name) for name in _TABLES}
+    utts = list(tables["utt2spk"])
+    survivors = [utt for utt in utts if utt in found["feats.scp"]]
+    broken = json.loads((source / "make_feats.json").read_text(encoding="utf-8"))["broken"]
+    lost = [utt for utt in utts if utt not in found["feats.scp"] and utt not in broken]
+    if lost:
+        raise UserError(f"{data_dir}: {len(lost)} utterances are not in {source}, the first is {lost[0]}; run stage 1")
+    if len(survivors) < _LEAST_SURVIVORS * len(utts):
+        raise UserError(f"{data_dir}: only {len(survivors)} of {len(utts)} utterances have features in {source}")
+    building = dump_dir.with_name(f".{dump_dir.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    chosen = {name: {utt: rows[utt] for utt in survivors} for name, rows in found.items()}
+    write_tables(building, {**select(tables, survivors), **chosen})
+    shutil.copyfile(source / "feature.yaml", building / "feature.yaml")
+    _replace(building, dump_dir)
+    return f"{dump_dir}: features of {len(survivors)} of {len(utts)} utterances are in {source}"
+
+
 def _merge_counts(parts: list[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {"utterances": 0, "resampled": 0, "mixed_down": 0, "broken": {}}
     for part in parts:

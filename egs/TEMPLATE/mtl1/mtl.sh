@@ -32,6 +32,11 @@ test_sets="dev test" # sets that are predicted and scored
 blind_sets=          # sets without labels: predicted, not scored
 local_data_opts=     # options for local/data.sh
 allow_speaker_overlap=false # whether a speaker may be in two sets
+allow_empty_classes=false   # whether a class may have no label in the training set, as a rare one in a fold
+data_dir=data        # folder of the sets' data directories
+dump_dir=dump        # folder of the features
+exp_dir=exp          # folder of statistics and experiments
+feats_data=          # data directory with the utterances of all sets: features are made of it, once for all folds
 tasks=conf/tasks.yaml       # the tasks
 # Features
 feature=conf/feature.yaml   # type and options of the features
@@ -51,8 +56,8 @@ score_opts=          # options for local/score.sh, in recipes that have one
 pack_opts=           # options for packing, e.g. "--onnx true"
 
 options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets blind_sets
-    local_data_opts allow_speaker_overlap tasks feature feature_tag skip_broken min_frames max_frames mtl_config mtl_args
-    seed tag inference_model bootstrap score_opts pack_opts"
+    local_data_opts allow_speaker_overlap allow_empty_classes data_dir dump_dir exp_dir feats_data tasks feature
+    feature_tag skip_broken min_frames max_frames mtl_config mtl_args seed tag inference_model bootstrap score_opts pack_opts"
 help_message="Usage: $0 [options]
 
 $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
@@ -76,9 +81,11 @@ fi
 if [ -z "${tag}" ]; then
     tag=$(basename "${mtl_config}" .yaml)${mtl_args:+_$(tr -cs 'A-Za-z0-9.\n' '_' <<< "${mtl_args#--}")}_seed${seed}
 fi
-dump=dump/${feature_tag}
-stats=exp/stats_${feature_tag}
-exp=exp/${tag}
+dump=${dump_dir}/${feature_tag}
+stats=${exp_dir}/stats_${feature_tag}
+exp=${exp_dir}/${tag}
+# Of feats_data: one place, whatever the folders of the sets are.
+shared_feats=${feats_data:+dump/${feature_tag}/org/$(basename "${feats_data}")}
 
 # run_stage NUMBER OPTIONS "INPUTS" "OUTPUTS" FUNCTION: call the function unless it has finished with the same
 # options and inputs; remember it when it has.
@@ -107,13 +114,27 @@ prepare_data() {
     # shellcheck disable=SC2086 # options
     local/data.sh ${local_data_opts}
     for set in "${all_sets[@]}"; do
-        validate_data_dir.sh --no-feats --tasks "${tasks}" "data/${set}"
+        validate_data_dir.sh --no-feats --tasks "${tasks}" "${data_dir}/${set}"
     done
+    [ -z "${feats_data}" ] || validate_data_dir.sh --no-feats "${feats_data}"
+}
+
+# extract DATA_DIR LOG_DIR DUMP_DIR
+extract() {
+    make_ark_feats.sh --nj "${nj}" --cmd "${feats_cmd}" --feature "${feature}" --skip_broken "${skip_broken}" \
+        "$1" "$2" "$3"
 }
 
 make_features() {
-    make_ark_feats.sh --nj "${nj}" --cmd "${feats_cmd}" --feature "${feature}" --skip_broken "${skip_broken}" \
-        "data/${set}" "exp/make_${feature_tag}/${set}" "${dump}/org/${set}"
+    extract "${data_dir}/${set}" "${exp_dir}/make_${feature_tag}/${set}" "${dump}/org/${set}"
+}
+
+make_shared_features() {
+    extract "${feats_data}" "exp/make_${feature_tag}/$(basename "${feats_data}")" "${shared_feats}"
+}
+
+take_features() {
+    python3 -m espnet2_ext.bin.take_feats "${data_dir}/${set}" "${shared_feats}" "${dump}/org/${set}"
 }
 
 filter_utterances() {
@@ -128,7 +149,8 @@ check_tasks() {
     done
     mkdir -p "${stats}"
     python3 -m espnet2_ext.bin.check_tasks --tasks "${tasks}" --train "${dump}/${train_set}" \
-        --others "${others[@]}" --allow-speaker-overlap "${allow_speaker_overlap}" --out "${stats}/task_stats.yaml"
+        --others "${others[@]}" --allow-speaker-overlap "${allow_speaker_overlap}" \
+        --allow-empty-classes "${allow_empty_classes}" --out "${stats}/task_stats.yaml"
 }
 
 collect_stats() {
@@ -205,7 +227,7 @@ score_further() {
 
 report() {
     local wavs
-    mapfile -t wavs < <(printf 'data/%s/wav.scp\n' "${scored_sets[@]}")
+    mapfile -t wavs < <(printf "${data_dir}/%s/wav.scp\n" "${scored_sets[@]}")
     python3 -m espnet2_ext.bin.mtl_report --exp "${exp}" --sets "${test_sets}" --dump "${dump}" \
         --audio-wav-scp "${wavs[@]}" --out "${exp}/report"
 }
@@ -217,12 +239,22 @@ pack() {
 }
 
 if stage_enabled 1; then
-    run_stage 1 "opts=${local_data_opts}" "local ${tasks}" "$(printf 'data/%s/wav.scp ' "${all_sets[@]}")" prepare_data
+    run_stage 1 "opts=${local_data_opts}" "local ${tasks}" \
+        "$(printf "${data_dir}/%s/wav.scp " "${all_sets[@]}") ${feats_data:+${feats_data}/wav.scp}" prepare_data
 fi
 
 if stage_enabled 2; then
+    if [ -n "${feats_data}" ]; then
+        run_stage 2 "skip_broken=${skip_broken}" "${feats_data} ${feature}" "${shared_feats}/feats.scp" \
+            make_shared_features
+    fi
     for set in "${all_sets[@]}"; do
-        run_stage 2 "skip_broken=${skip_broken}" "data/${set} ${feature}" "${dump}/org/${set}/feats.scp" make_features
+        if [ -n "${feats_data}" ]; then
+            run_stage 2 "" "${data_dir}/${set} ${shared_feats}" "${dump}/org/${set}/feats.scp" take_features
+        else
+            run_stage 2 "skip_broken=${skip_broken}" "${data_dir}/${set} ${feature}" "${dump}/org/${set}/feats.scp" \
+                make_features
+        fi
     done
 fi
 
@@ -234,12 +266,13 @@ if stage_enabled 3; then
 fi
 
 if stage_enabled 4; then
-    run_stage 4 "overlap=${allow_speaker_overlap}" "${tasks} $(printf "${dump}/%s " "${all_sets[@]}")" \
-        "${stats}/task_stats.yaml" check_tasks
+    run_stage 4 "overlap=${allow_speaker_overlap} empty=${allow_empty_classes}" \
+        "${tasks} $(printf "${dump}/%s " "${all_sets[@]}")" "${stats}/task_stats.yaml" check_tasks
 fi
 
 if stage_enabled 5; then
-    run_stage 5 "" "${dump}/org/${train_set} ${dump}/${train_set}/feats.scp" "${stats}/feats_stats.npz" collect_stats
+    run_stage 5 "" "${dump}/org/${train_set} ${dump}/${train_set}/feats.scp ${shared_feats}" \
+        "${stats}/feats_stats.npz" collect_stats
 fi
 
 if stage_enabled 6; then
@@ -250,6 +283,7 @@ if stage_enabled 6; then
     inputs="${exp}/train.yaml.new ${tasks} ${stats}"
     # Tables alone do not tell: new arks under the same names have the same feats.scp.
     inputs+=$(printf " ${dump}/%s ${dump}/org/%s" "${train_set}" "${train_set}" "${valid_set}" "${valid_set}")
+    inputs+=" ${shared_feats}"
     begun=(--marker "${exp}/.begun" --options "seed=${seed} ${mtl_args}")
     # shellcheck disable=SC2086 # a list
     if [ -e "${exp}/.begun" ] && ! stage_done.py check "${begun[@]}" --inputs ${inputs} 2> /dev/null; then
@@ -268,7 +302,7 @@ fi
 if stage_enabled 7; then
     for set in "${predicted_sets[@]}"; do
         run_stage 7 "model=${inference_model}" \
-            "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set} ${dump}/org/${set}" \
+            "${exp}/${inference_model} ${exp}/config.yaml ${dump}/${set} ${dump}/org/${set} ${shared_feats}" \
             "${exp}/predict_${set}/predictions.jsonl" predict
     done
 fi
@@ -283,8 +317,8 @@ if stage_enabled 8; then
     # What a recipe writes at scoring besides, such as a submission.
     if [ -x local/score.sh ]; then
         for set in "${predicted_sets[@]}"; do
-            run_stage 8 "opts=${score_opts}" "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml data/${set} local" \
-                "${exp}/predict_${set}" score_further
+            run_stage 8 "opts=${score_opts}" \
+                "${exp}/predict_${set}/predictions.jsonl ${exp}/config.yaml ${data_dir}/${set} local" "${exp}/predict_${set}" score_further
         done
     fi
 fi

@@ -114,6 +114,17 @@ def test_class_without_training_label(sets: tuple[Path, Path]) -> None:
         check_tasks(SPEC, sets[0], [])
 
 
+def test_a_fold_may_lack_a_class(sets: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
+    """Of a class only: a dimension without a label, or a task, is an error as ever."""
+    rewrite(sets[0] / "utt2country", "here")
+    stats = check_tasks(SPEC, sets[0], [], allow_empty_classes=True)
+    assert stats["country"]["counts"]["there"] == 0
+    assert "no label for there in the training set; it will never be predicted" in caplog.text
+    (sets[0] / "utt2country").unlink()
+    with pytest.raises(UserError, match="no label for task 'country'"):
+        check_tasks(SPEC, sets[0], [], allow_empty_classes=True)
+
+
 @pytest.mark.parametrize("value", ["0.1", "1e-3", "33.3"])
 def test_constant_labels(sets: tuple[Path, Path], value: str) -> None:
     rewrite(sets[0] / "utt2age", value)
