@@ -10,7 +10,7 @@ from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.report.differences import parse_pairs
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.facts import table_facts
-from espnet2_ext.report.grid import parse_rows, read_grid
+from espnet2_ext.report.grid import best_first, parse_rows, read_grid
 from espnet2_ext.report.grid_table import TableOptions, grid_markdown, set_markdown, set_text
 from espnet2_ext.report.paper import read_paper
 from espnet2_ext.report.text_table import escape_markdown
@@ -35,12 +35,16 @@ def main() -> None:
     )
     parser.add_argument("--pairs", nargs="*", default=[], help="gains of rows over others, as ROW/ROW, e.g. DRUW/EW")
     parser.add_argument("--parameters", choices=("true", "false"), default="false", help="a column of their numbers")
+    parser.add_argument(
+        "--select", choices=("true", "false"), default="false", help="sort by the score, mark the best row as selected"
+    )
     args = parser.parse_args()
     options = TableOptions(args.against, parse_pairs(args.pairs), args.parameters == "true")
     directories = parse_rows(args.rows)
     sections, texts = [], []
     for name in args.set_names:
         spec, rows = read_grid(directories, name)
+        rows = best_first(spec, rows) if args.select == "true" else rows
         paper = read_paper(args.paper, spec, list(directories)) if args.paper and name == args.set_names[0] else None
         heading = name if len(args.set_names) > 1 else ""
         sections.append(set_markdown(spec, rows, paper, options, heading))

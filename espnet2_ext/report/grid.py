@@ -1,5 +1,6 @@
 """A table of systems: each row one system over several seeds, or models of single tasks put together."""
 
+import dataclasses
 import glob
 import math
 from collections.abc import Iterable, Sequence
@@ -43,6 +44,7 @@ class Row:
         samples: By key, the resampled means over seeds (R,); empty without bootstraps.
         fingerprint: What the resampled sets are drawn from.
         n_parameters: Parameters of the models of one seed together, the most of any seed; None if unknown.
+        best: Whether the table's set selects this row.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Row:
     samples: dict[str, np.ndarray]
     fingerprint: str
     n_parameters: int | None
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,14 @@ def read_grid(rows: dict[str, list[Path]], set_name: str) -> tuple[TaskSpec, lis
     experiments = {name: [read_experiment(path) for path in paths] for name, paths in rows.items()}
     spec = _whole_spec([e.spec for row in experiments.values() for e in row])
     return spec, [_read_row(name, found, spec, set_name) for name, found in experiments.items()]
+
+
+def best_first(spec: TaskSpec, rows: Sequence[Row]) -> list[Row]:
+    """Sort rows by their mean score, those without one last, and mark the first."""
+    means = {row.name: row.cells[spec.score.name].mean for row in rows}
+    known = sorted((row for row in rows if means[row.name] is not None), key=lambda row: -(means[row.name] or 0.0))
+    best = [dataclasses.replace(row, best=True) for row in known[:1]]
+    return [*best, *known[1:], *(row for row in rows if means[row.name] is None)]
 
 
 def _whole_spec(specs: Sequence[TaskSpec]) -> TaskSpec:

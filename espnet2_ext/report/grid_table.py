@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.report.differences import Pair, difference_cells, gain_cells
 from espnet2_ext.report.grid import Cell, Row
-from espnet2_ext.report.naming import main_keys, metric_name
+from espnet2_ext.report.naming import main_keys, metric_name, score_name
 from espnet2_ext.report.paper import PARAMETERS, Paper
 from espnet2_ext.report.text_table import MISSING, format_interval, format_number, markdown_table, plain_table
 
@@ -47,7 +47,7 @@ def table_cells(
         header += [metric_name(spec, key), "paper"] if paper else [metric_name(spec, key)]
     lines = []
     for row in rows:
-        line = [row.name, str(len(row.seeds))]
+        line = [f"{row.name} (best)" if row.best else row.name, str(len(row.seeds))]
         reported = paper.rows.get(row.name, {}) if paper else {}
         if parameters:
             millions = None if row.n_parameters is None else row.n_parameters / 1e6
@@ -88,6 +88,7 @@ def set_markdown(
     parts, level = ([f"## Set {set_name}"], "###") if set_name else ([], "##")
     parts.append(markdown_table(*table_cells(spec, rows, paper, options.parameters)))
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
+    parts += _selection(spec, rows)
     if any(row.samples for row in rows):
         parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
         parts.append(markdown_table(*interval_cells(spec, rows)))
@@ -104,12 +105,23 @@ def set_markdown(
     return "\n\n".join(parts)
 
 
+def _selection(spec: TaskSpec, rows: Sequence[Row]) -> list[str]:
+    """Say what a table means whose rows are sorted, nothing for others."""
+    if not any(row.best for row in rows):
+        return []
+    return [
+        f"Sorted by {score_name(spec)} on this set, which selects the best row: its number here is optimistic. "
+        "Judge the choice by a set that took no part in it."
+    ]
+
+
 def set_text(
     spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, options: TableOptions, set_name: str = ""
 ) -> str:
     """Return the tables of one set for a terminal."""
     parts = [f"Set {set_name}"] if set_name else []
     parts.append(plain_table(*table_cells(spec, rows, paper, options.parameters)))
+    parts += _selection(spec, rows)
     if any(row.samples for row in rows):
         parts.append("95 % intervals over speakers\n" + plain_table(*interval_cells(spec, rows)))
     parts += [plain_table(*difference_cells(spec, rows, name)) for name in options.against]

@@ -34,6 +34,7 @@ relative=$(realpath -m --relative-to="${recipe}" "${template}")
 for script in "${template}"/*.sh; do
     case ${script##*/} in
         cmd.sh | setup.sh) ;;
+        search_*.sh) ln -s "../${relative}/${script##*/}" "${temporary}/local/${script##*/}" ;;
         *) ln -s "${relative}/${script##*/}" "${temporary}/${script##*/}" ;;
     esac
 done

@@ -300,3 +300,21 @@ def test_a_set_without_scores_leaves_no_table(table: Callable[..., str], scores:
     with pytest.raises(UserError, match="predict_test"):
         table("--rows", "EW=exp/equal_seed*", "--set", "dev", "test")
     assert not Path("RESULTS.md").exists()
+
+
+def test_selection_sorts_by_the_score_and_marks_the_best(
+    table: Callable[..., str], scores: dict[str, dict], capsys: pytest.CaptureFixture
+) -> None:
+    """The single tasks have less noise; each row alone decides the order, not the order in which they are named."""
+    for names in ("ew1 ew2 st", "st ew2 ew1"):
+        patterns = {"ew1": "exp/equal_seed1", "ew2": "exp/equal_seed2", "st": "exp/single_*_seed*"}
+        page = table("--rows", " ".join(f"{name}={patterns[name]}" for name in names.split()), "--select", "true")
+        means = {name: scores[name]["score"]["value"] for name in ("ew1", "ew2")}
+        worse = sorted(means, key=lambda name: -means[name])
+        rows = _rows(page)
+        assert list(rows)[2:] == ["st (best)", *worse]
+        assert "which selects the best row: its number here is optimistic" in page
+        assert "which selects the best row" in capsys.readouterr().out
+    plain = table("--rows", "ew1=exp/equal_seed1 st=exp/single_*_seed*")
+    assert "(best)" not in plain
+    assert "selects" not in plain
