@@ -183,26 +183,3 @@ def test_recipe_links_are_the_templates(recipe: RecipeCopy) -> None:
     template = Path(__file__).parents[2] / "egs/TEMPLATE/mtl1"
     assert (recipe.directory / "cmd.sh").read_text() == (template / "cmd.sh").read_text()
     assert (Path(__file__).parents[2] / "egs/mini_vb/mtl1/mtl.sh").resolve() == template / "mtl.sh"
-
-
-def test_search_of_exits_selects_on_dev_and_touches_no_test_set(recipe: RecipeCopy) -> None:
-    search = ("local/search_exits.sh", "--mtl_config", "conf/tuning/train_single_age.yaml", "--exits", "age=1,learnt")
-    output = recipe.run_ok(*search, "--", *SMALL[:-1], "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
-    tags = [f"train_single_age_age{number}_seed1" for number in ("1", "learnt")]
-    scores = {}
-    for tag, number in zip(tags, ("1", "learnt"), strict=True):
-        exp = recipe.directory / "exp" / tag
-        assert {path.name for path in exp.glob("predict_*")} == {"predict_dev"}
-        scores[f"age:{number}"] = json.loads((exp / "predict_dev/score.json").read_text())["score"]["value"]
-    table = (recipe.directory / "exp/EXITS.md").read_text()
-    assert "# Exits of the tasks, selected on dev" in table
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| age:")][:2]
-    best, other = sorted(scores, key=lambda name: -scores[name])
-    assert rows == [f"{best} (best)", other]
-    assert "2 cells, 1 at a time" in output
-    learnt = json.loads((recipe.directory / "exp" / tags[1] / "history.json").read_text())["1"]["train"]
-    assert sum(learnt[f"exit_age_{number}"] for number in range(1, 6)) == pytest.approx(1, abs=1e-5)
-    before = recipe.files()
-    recipe.run_ok(*search, "--", *SMALL[:-1], "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
-    assert not {path for path, time in recipe.files().items() if path.endswith(".pth") and before.get(path) != time}
-    assert "selects" in recipe.run_ok("local/search_exits.sh", "--help")
