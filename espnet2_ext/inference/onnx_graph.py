@@ -34,10 +34,13 @@ class _Predictions(torch.nn.Module):
         # A list: the exporter looks modules up as attributes, and a task may be called `type`, which all modules have.
         self.heads = torch.nn.ModuleList(model.heads[name] for name in model.spec.names)
         self.exits = torch.nn.ModuleList(model.exits[name] for name in model.spec.names)
+        self.names = model.spec.names
+        self.head_outputs = model.head_outputs
 
     def forward(self, feats: Tensor) -> tuple[Tensor, ...]:
         embeddings = self.encoder(feats if self.normalize is None else self.normalize(feats, None))
-        return tuple(head.report(head(leave(embeddings))) for head, leave in zip(self.heads, self.exits, strict=True))
+        outputs = self.head_outputs(embeddings)
+        return tuple(head.report(outputs[name]) for head, name in zip(self.heads, self.names, strict=True))
 
 
 def export_onnx(model: ESPnetMTLModel, config: Mapping[str, Any], feature: Mapping[str, Any]) -> bytes:

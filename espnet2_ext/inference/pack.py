@@ -37,7 +37,7 @@ KEYS = (
     "channels_last", "crop_conf",
 )  # fmt: skip
 # Packs and experiments may lack these.
-_OPTIONAL_KEYS = ("twins", "twins_conf")
+_OPTIONAL_KEYS = ("heads", "twins", "twins_conf")
 
 
 class Trained(NamedTuple):

@@ -24,7 +24,6 @@ _KEYS = (
     "task_spec", "input_size", "encoder", "encoder_conf", "normalize", "normalize_conf", "weighting", "weighting_conf",
     "head_conf", "channels_last",
 )  # fmt: skip
-_HEAD_OPTIONS = ("hidden_size", "dropout", "exit_width")
 
 
 def build_model(
@@ -34,8 +33,8 @@ def build_model(
 
     Args:
         config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
-            weighting, weighting_conf, head_conf, channels_last, compile_encoder; twins and twins_conf where the
-            training is one of twins.
+            weighting, weighting_conf, head_conf, channels_last, compile_encoder; heads where they are not parallel;
+            twins and twins_conf where the training is one of twins.
         task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
             weights will be loaded, which carry what follows from them.
         feature_stats: `feats_stats.npz`; None likewise.
@@ -57,13 +56,13 @@ def build_model(
     twins = twins_of(config)
     names = spec.names if twins is None else twins.loss_names(spec.names)
     weighting = checked("weighting_conf", build_weighting, config["weighting"], names, **config["weighting_conf"])
-    unknown = sorted(set(config["head_conf"]) - set(_HEAD_OPTIONS))
-    if unknown:
-        raise UserError(f"head_conf: no such option: {unknown[0]}; its options are {', '.join(_HEAD_OPTIONS)}")
+    head_conf = dict(config["head_conf"])
+    exit_width = {"exit_width": head_conf.pop("exit_width")} if "exit_width" in head_conf else {}
     build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
-        "head_conf", build, resolved, encoder, weighting, normalize, **config["head_conf"],
-        channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
+        "head_conf", build, resolved, encoder, weighting, normalize, heads=config.get("heads", "parallel"),
+        head_conf=head_conf, **exit_width, channels_last=config["channels_last"],
+        compile_encoder=config["compile_encoder"],
     )  # fmt: skip
     for task in spec:
         if task.normalise and task_stats is not None:

@@ -1,6 +1,7 @@
 """The ESPnet model: encoder, heads, losses and their weighting."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -10,17 +11,12 @@ from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.exit import build_exit
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
-from espnet2_ext.mtl.head import RegressionHead, build_head
+from espnet2_ext.mtl.head import HEADS, RegressionHead
 from espnet2_ext.mtl.loss import build_loss
+from espnet2_ext.mtl.registry import build_by_name
+from espnet2_ext.mtl.task_modules import TaskModules
 from espnet2_ext.mtl.task_spec import Task, TaskSpec
 from espnet2_ext.mtl.weighting import AbsWeighting
-
-
-class TaskModules(torch.nn.ModuleDict):
-    """Modules by task name; a task may be called as a method of torch.nn.Module is, such as `type`."""
-
-    def __setitem__(self, key: str, module: torch.nn.Module) -> None:
-        self._modules[key] = module
 
 
 class ESPnetMTLModel(AbsESPnetModel):
@@ -34,8 +30,8 @@ class ESPnetMTLModel(AbsESPnetModel):
         encoder: Gives an embedding per exit.
         weighting: Combines the tasks' losses.
         normalize: Feature normalisation, or None.
-        hidden_size: Width of each head's hidden layer; 0 for none.
-        dropout: Dropout before each output layer.
+        heads: Name of the heads: `parallel` or `chain`.
+        head_conf: Their options; see the classes.
         exit_width: Width of the mixture for a task whose exit is learnt.
         channels_last: Whether convolutions run in the channels-last memory format (faster on CPUs and GPUs).
         compile_encoder: Whether torch.compile compiles the encoder (a first step of a minute or two).
@@ -49,8 +45,8 @@ class ESPnetMTLModel(AbsESPnetModel):
         encoder: AbsEncoder,
         weighting: AbsWeighting,
         normalize: torch.nn.Module | None = None,
-        hidden_size: int = 0,
-        dropout: float = 0.0,
+        heads: str = "parallel",
+        head_conf: Mapping[str, Any] | None = None,
         exit_width: int = 128,
         channels_last: bool = True,
         compile_encoder: bool = False,
@@ -61,9 +57,8 @@ class ESPnetMTLModel(AbsESPnetModel):
         self.normalize = normalize
         self.encoder = encoder
         self.exits = TaskModules({task.name: build_exit(task, encoder, exit_width) for task in spec})
-        self.heads = TaskModules(
-            {t.name: build_head(self.exits[t.name].output_size, t, hidden_size, dropout) for t in spec}
-        )
+        sizes = {name: exit_layer.output_size for name, exit_layer in self.exits.items()}
+        self.heads = build_by_name("heads", HEADS, heads, head_conf or {}, spec.tasks, sizes)
         self.losses = TaskModules({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
         self.weighting = weighting
         self.equal_rows = equal_rows
@@ -93,7 +88,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         for index, name in enumerate(losses):
             stats[f"loss_{name}"] = torch.where(present[index], losses[name].detach(), torch.nan)
             stats[f"weight_{name}"] = weights[name].detach()
-        stats.update(self.weighting.stats())
+        stats.update(self.weighting.stats() | self.heads.stats())
         for name, exit_layer in self.exits.items():
             stats.update(exit_layer.stats(name))
         return loss, stats, torch.tensor(float(rows))
@@ -106,13 +101,18 @@ class ESPnetMTLModel(AbsESPnetModel):
         Returns:
             K unweighted losses by name, in the weighting's order; which of them have a label (K,) bool; their rows.
         """
-        outputs, targets = self.gather(self.outputs(feats, feats_lengths), batch)
+        outputs, targets = self.gather(self.outputs(feats, feats_lengths, batch if self.training else None), batch)
         losses, present = self.task_losses(outputs, targets)
         return losses, present, next(iter(outputs.values())).size(0)
 
-    def outputs(self, feats: Tensor, feats_lengths: Tensor | None = None) -> dict[str, Tensor]:
-        """(B, T, D) features -> raw outputs (B, n_outputs) by task: logits, or regression outputs."""
-        return self.head_outputs(self.encoder(self.normalised(feats, feats_lengths), feats_lengths))
+    def outputs(
+        self, feats: Tensor, feats_lengths: Tensor | None = None, targets: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """(B, T, D) features -> raw outputs (B, n_outputs) by task: logits, or regression outputs.
+
+        Targets by task, as `forward` takes them, go to heads that feed on labels while training.
+        """
+        return self.head_outputs(self.encoder(self.normalised(feats, feats_lengths), feats_lengths), targets)
 
     def normalised(self, feats: Tensor, feats_lengths: Tensor | None = None) -> Tensor:
         """(B, T, D) features as they come -> what the encoder takes: normalised, 0 past the length."""
@@ -123,9 +123,11 @@ class ESPnetMTLModel(AbsESPnetModel):
             feats = feats * frame_mask(feats_lengths, feats.size(1)).unsqueeze(2)
         return feats
 
-    def head_outputs(self, embeddings: Mapping[int, Tensor]) -> dict[str, Tensor]:
-        """Embeddings by exit -> raw outputs (B, n_outputs) by task."""
-        return {name: head(self.exits[name](embeddings)) for name, head in self.heads.items()}
+    def head_outputs(
+        self, embeddings: Mapping[int, Tensor], targets: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Embeddings by exit -> raw outputs (B, n_outputs) by task; targets as `outputs`."""
+        return self.heads({name: leave(embeddings) for name, leave in self.exits.items()}, targets)
 
     def task_losses(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]

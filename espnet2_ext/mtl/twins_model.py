@@ -76,8 +76,8 @@ class TwinsMTLModel(ESPnetMTLModel):
         feats = self.normalised(feats, feats_lengths)
         masked = self.encoder(self.masked_view(feats, feats_lengths, batch[TWIN_MASKS]), feats_lengths)
         clean = self.encoder(feats, feats_lengths)
-        outputs = self.head_outputs(clean)
-        outputs |= {twin_name(name): output for name, output in self.head_outputs(masked).items()}
+        outputs = self.head_outputs(clean, batch)
+        outputs |= {twin_name(name): output for name, output in self.head_outputs(masked, batch).items()}
         last = self.encoder.exits[-1]
         outputs |= dict(zip(_PROJECTIONS, (self.projector(clean[last]), self.projector(masked[last])), strict=True))
         outputs, targets = self.gather(outputs, batch)

@@ -27,6 +27,7 @@ from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
 from espnet2_ext.mtl.encoder.panns_weights import load_panns
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
+from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
@@ -80,7 +81,8 @@ class MTLTask(AbsTask):
         add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
         add("--twins", type=str2bool, default=False, help="train on a clean and a masked view of each batch")
         add("--twins_conf", action=NestedDictAction, default={}, help="projector, off_diagonal_weight, spec_augment")
-        add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, dropout, exit_width")
+        add("--heads", choices=tuple(HEADS), default="parallel", help="side by side, or a chain")
+        add("--head_conf", action=NestedDictAction, default={}, help="exit_width, hidden_size, ...; order of a chain")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")

@@ -81,6 +81,7 @@ def train_epoch(
     means = stats.epoch_means()
     weighting = state.model.weighting
     weighting.on_epoch_end({name: means[f"loss_{name}"] for name in weighting.task_names})
+    state.model.heads.on_epoch_end()
     return means
 
 

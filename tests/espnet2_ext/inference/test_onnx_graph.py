@@ -60,6 +60,7 @@ def test_agrees_with_the_model(onnxruntime: ModuleType, pack: Path, batch: int, 
     "changes",
     [
         {"encoder_conf": {"channels": [4, 4, 4, 4, 8], "norm": "group"}, "head_conf": {"hidden_size": 6}},
+        {"heads": "chain", "head_conf": {"dimension_chain": ["emotion"], "ground_truth": 0.5, "norm": "batch"}},
         {"encoder": "cnn10", "encoder_conf": {"channels": [4, 4, 4, 8]}, "normalize": None, "weighting": "equal"},
     ],
 )

@@ -87,11 +87,22 @@ IMPOSSIBLE = [
     ({"weighting_conf": {"temperatur": 1}}, "no such option: temperatur"),
     ({"weighting_conf": {"name": 1}}, "weighting_conf: "),
     ({"weighting_conf": {"task_names": ["a"]}}, "weighting_conf: "),
-    ({"head_conf": {"width": 4}}, "head_conf: no such option: width"),
-    ({"head_conf": {"channels_last": False}}, "head_conf: no such option: channels_last"),
+    ({"head_conf": {"width": 4}}, "heads parallel: no such option: width"),
+    ({"head_conf": {"channels_last": False}}, "heads parallel: no such option: channels_last"),
     ({"head_conf": {"hidden_size": -3}}, "head_conf: "),
     ({"head_conf": {"hidden_size": "many"}}, "head_conf: "),
     ({"head_conf": {"dropout": 1.5}}, "head_conf: "),
+    ({"head_conf": {"norm": "layer"}}, "head_conf: "),
+    ({"head_conf": {"activation": "tanh"}}, "head_conf: "),
+    ({"heads": "tree"}, "no such heads: tree"),
+    (
+        {"heads": "chain", "head_conf": {"order": ["age"]}},
+        "head_conf: order ['age'] is not a list of exactly the tasks",
+    ),
+    ({"heads": "chain", "head_conf": {"ground_truth": 2}}, "head_conf: ground_truth 2"),
+    ({"heads": "chain", "head_conf": {"ground_truth": "half"}}, "head_conf: ground_truth"),
+    ({"heads": "chain", "head_conf": {"ground_truth": {"first": 1}}}, "has first, last and epochs"),
+    ({"head_conf": {"dimension_chain": ["mood"]}}, "head_conf: dimension_chain ['mood']"),
 ]
 
 

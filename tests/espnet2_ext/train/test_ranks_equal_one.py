@@ -81,7 +81,7 @@ def make_steps(labels: str, epoch: int) -> list[dict[str, torch.Tensor]]:
             "age": 20 + 10 * torch.rand(8, 1, generator=generator),
             "country": torch.randint(0, 3, (8,), generator=generator),
         }
-        if labels.endswith("some"):
+        if labels.endswith(("some", "chain")):
             batch["emotion"][torch.rand(8, 3, generator=generator) < 0.4] = math.nan
             batch["country"][torch.rand(8, generator=generator) < 0.4] = -1
         if labels.endswith("one rank without"):
@@ -122,6 +122,8 @@ def train(
         "normalize_conf": {}, "weighting": weighting, "weighting_conf": CONF.get(weighting, {}), "head_conf": {},
         "channels_last": True, "compile_encoder": False,
     } | ({"twins": True, "twins_conf": TWINS} if "twins" in labels else {})  # fmt: skip
+    if labels == "chain":
+        config |= {"heads": "chain", "head_conf": {"dimension_chain": ["emotion"], "hidden_size": 6, "norm": "batch"}}
     model = build_model(config).double()
     groups = parameter_groups(model.named_parameters(), None, 0.05, 0.05)
     optimizer = torch.optim.AdamW(groups, lr=0.01)
@@ -156,6 +158,7 @@ CASES = [
     ("equal", "learnt one rank without", "batch", 2),
     ("druw", "augmented", "group", 1),
     ("equal", "augmented", "batch", 1),
+    ("druw", "chain", "batch", 1),
     ("ruwl", "twins", "group", 1),
     ("druw", "twins", "batch", 2),
     ("ruwl", "twins augmented", "batch", 1),

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from espnet2_ext.mtl.head import build_head
+from espnet2_ext.mtl.head import AbsHead, ParallelHeads
 from espnet2_ext.mtl.task_spec import Task
 
 EMBEDDING = torch.randn(5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 AGE = Task("age", "regression", dimensions=("a", "b"))
 EMOTION = Task("emotion", "regression", dimensions=("a", "b"), activation="sigmoid")
 COUNTRY = Task("country", "classification", classes=("x", "y", "z"))
+
+
+def build_head(size: int, task: Task, hidden_size: int = 0, dropout: float = 0.0) -> AbsHead:
+    return ParallelHeads([task], {task.name: size}, hidden_size, dropout)[task.name]
 
 
 def linear(layer: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
