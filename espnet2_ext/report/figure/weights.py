@@ -49,7 +49,9 @@ def _restraint(axes: Axes, experiment: Experiment) -> None:
     _line(axes, experiment, "restraint_sum", "restrained sum")
     phi = (experiment.config.get("weighting_conf") or {}).get("phi")
     if isinstance(phi, int | float):
-        _level(axes, phi, f"phi = {phi:g}")
+        _level(axes, phi)
+        axes.annotate(f"phi = {phi:g}", (1, phi), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                      color=MUTED, fontsize=8.5, xytext=(0, 2), textcoords="offset points")  # fmt: skip
     low, high = axes.get_ylim()
     axes.set_ylim(min(0, low), high + 0.15 * (high - min(0, low)))
 
@@ -57,7 +59,7 @@ def _restraint(axes: Axes, experiment: Experiment) -> None:
 def _balance(axes: Axes, experiment: Experiment) -> None:
     """Draw the balance of two weightings, 1/2 where both count alike."""
     _line(axes, experiment, "balance", "balance b")
-    _level(axes, 0.5, "b = 1/2")
+    _level(axes, 0.5)  # without words, which a curve nearby would cross; the axis has the number
     axes.set_ylim(0, 1)
 
 
@@ -70,8 +72,5 @@ def _line(axes: Axes, experiment: Experiment, name: str, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def _level(axes: Axes, value: float, text: str) -> None:
-    """Draw a horizontal dashed line with its meaning at the right."""
+def _level(axes: Axes, value: float) -> None:
     axes.axhline(value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.annotate(text, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                  color=MUTED, fontsize=8.5, xytext=(0, 2), textcoords="offset points")  # fmt: skip
