@@ -25,7 +25,7 @@ EXTRAS = {
         "av",  # decodes video with the FFmpeg inside its wheel
     ],
     "ssl": [
-        "transformers",  # wav2vec2, HuBERT, WavLM
+        "transformers>=5,<6",  # wav2vec2, HuBERT, WavLM; their layers are called one by one, which versions change
         "safetensors",  # weights that cannot run code when they are loaded
     ],
     "baseline": [

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-extras=test,baseline,onnx,hub
+extras=test,baseline,onnx,hub,ssl
 python=
 arguments=()
 

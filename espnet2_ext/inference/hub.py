@@ -1,11 +1,10 @@
 """Packs on the Hugging Face hub; nothing is sent or fetched unless the user asks for it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.fileio.hub import fetch, import_hub, one_line
 from espnet2_ext.inference.archive import MEMBERS, OPTIONAL, read_archive, read_folder, write_archive
 from espnet2_ext.inference.pack import build_trained
 
@@ -27,8 +26,8 @@ def upload(pack: Path, repo: str, revision: str | None = None, private: bool = T
     """
     members = read_archive(pack)
     build_trained(members, pack)
-    hub = _import_hub()
-    with _one_line(hub, repo):
+    hub = import_hub()
+    with one_line(hub, repo):
         api = hub.HfApi()
         api.create_repo(repo, private=private, exist_ok=True)
         operations = [hub.CommitOperationAdd(name, data) for name, data in members.items()]
@@ -54,9 +53,7 @@ def download(repo: str, revision: str | None = None, names: Sequence[str] = MEMB
         UserError: huggingface_hub is missing, there is no such repository or revision, it holds no pack, or the hub
             cannot be reached.
     """
-    hub = _import_hub()
-    with _one_line(hub, repo):
-        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(names)))
+    folder = fetch(repo, revision, names)
     missing = [name for name in MEMBERS if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{repo}: holds no {missing[0]} at {revision or 'its main branch'}; it is no packed model")
@@ -78,24 +75,3 @@ def download_pack(repo: str, out: Path, revision: str | None = None) -> None:
     members = read_folder(folder, (*MEMBERS, *(name for name in OPTIONAL if (folder / name).is_file())))
     build_trained(members, folder)
     write_archive(members, out)
-
-
-def _import_hub() -> ModuleType:
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise UserError("huggingface_hub is missing; install it: tools/install.sh --extras hub") from error
-    return huggingface_hub
-
-
-@contextmanager
-def _one_line(hub: ModuleType, repo: str) -> Iterator[None]:
-    """Turn the hub's errors into a UserError."""
-    # The first base of HfHubHTTPError is the error of the HTTP library that this version of the package uses.
-    failures = (*hub.errors.HfHubHTTPError.__bases__, hub.errors.EntryNotFoundError, OSError, ValueError)
-    try:
-        yield
-    except failures as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UserError(f"{repo}: the hub says: {reason}; check name, revision, login and network") from error

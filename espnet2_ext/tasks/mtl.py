@@ -23,8 +23,6 @@ from espnet2_ext.data.twins_dataset import TwinsDataset
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.build import build_model, checked, twins_of
 from espnet2_ext.mtl.encoder import ENCODERS, AbsEncoder
-from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
-from espnet2_ext.mtl.encoder.panns_weights import load_panns
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.head import HEADS
@@ -39,6 +37,8 @@ from espnet2_ext.tasks.options import (
     refuse_command_line,
     yaml_value,
 )
+from espnet2_ext.tasks.plateau import check_plateau
+from espnet2_ext.tasks.pretrained import check_pretrained, take_pretrained
 from espnet2_ext.train.iter_factory import MTLIterFactory
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 from espnet2_ext.train.optimise import parameter_groups
@@ -143,6 +143,7 @@ class MTLTask(AbsTask):
         build_augmentations(args.augment)
         check_soft_labels(args, spec)
         check_criteria(args, spec)
+        check_plateau(args, spec)
         if args.input_size is None:
             args.input_size = _dataset(args, "train").feature_size
         stats = load_task_stats(args.task_stats, spec) if args.task_stats is not None else None
@@ -151,12 +152,9 @@ class MTLTask(AbsTask):
             raise UserError(f"--task_stats is missing: task {wanting[0]!r} of tasks.yaml needs it; run stage 4")
         if args.normalize == "global_mvn" and args.feature_stats is None:
             raise UserError("--feature_stats is missing: --normalize global_mvn needs it; run stage 5")
+        check_pretrained(args)
         model = build_model(vars(args), stats, args.feature_stats)
-        if args.panns_weights is not None:
-            # Once, where training starts: a trained model is built without the file.
-            if not isinstance(model.encoder, PannsCNN):
-                raise UserError(f"--panns_weights is for the encoders cnn10 and cnn14, not {args.encoder}")
-            load_panns(model.encoder, args.panns_weights)
+        take_pretrained(args, model.encoder)
         return model
 
     @classmethod
@@ -170,7 +168,8 @@ class MTLTask(AbsTask):
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model: ESPnetMTLModel) -> list[torch.optim.Optimizer]:
         """One optimiser with groups for the encoder, the heads, the weighting and the shares of learnt exits."""
-        groups = parameter_groups(model.named_parameters(), args.encoder_lr, args.weighting_lr, args.exit_lr)
+        new = [f"encoder.{name}" for name in model.encoder.new_parameters]
+        groups = parameter_groups(model.named_parameters(), args.encoder_lr, args.weighting_lr, args.exit_lr, new)
         optim_class, conf = optim_classes[args.optim], dict(args.optim_conf)
         if args.ngpu > 0 and optim_class in (torch.optim.Adam, torch.optim.AdamW):
             conf.setdefault("fused", True)

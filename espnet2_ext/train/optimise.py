@@ -1,9 +1,11 @@
 """The optimiser step: clipping by parameter group, and leaving out steps whose gradient is not finite."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor
+
+from espnet2_ext.errors import UserError
 
 WEIGHTING_GROUP = "weighting"
 EXIT_GROUP = "exit_shares"
@@ -50,6 +52,7 @@ def parameter_groups(
     encoder_lr: float | None,
     weighting_lr: float | None,
     exit_lr: float | None,
+    new: Collection[str] = (),
 ) -> list[dict]:
     """Make the optimiser's groups: encoder, heads, and without weight decay the weighting and the logits of exits.
 
@@ -58,6 +61,10 @@ def parameter_groups(
         encoder_lr: Learning rate of the encoder; None is the optimiser's.
         weighting_lr: Learning rate of the weighting; None is the optimiser's.
         exit_lr: Learning rate of the logits of learnt exits; None is the optimiser's.
+        new: Names of the encoder's parameters that are not pretrained; they go with the heads.
+
+    Raises:
+        UserError: `encoder_lr` is given, and nothing of the encoder learns.
     """
     groups: dict[str, dict] = {
         "encoder": _group(encoder_lr),
@@ -70,7 +77,9 @@ def parameter_groups(
         if (first, last) == ("exits", "logit"):
             first = EXIT_GROUP
         if parameter.requires_grad:
-            groups[first if first in groups else "heads"]["params"].append(parameter)
+            groups[first if first in groups and name not in new else "heads"]["params"].append(parameter)
+    if encoder_lr is not None and not groups["encoder"]["params"]:
+        raise UserError(f"--encoder_lr {encoder_lr}: nothing of the encoder learns, all is frozen; leave it out")
     return [{"name": name, **group} for name, group in groups.items() if group["params"]]
 
 

@@ -5,6 +5,7 @@ from espnet2_ext.mtl.encoder.mlp import MLP
 from espnet2_ext.mtl.encoder.multi_exit_cnn import MultiExitCNN
 from espnet2_ext.mtl.encoder.panns_cnn import CNN10, CNN14
 from espnet2_ext.mtl.encoder.resnet18 import ResNet18
+from espnet2_ext.mtl.encoder.ssl import SSLEncoder
 
 ENCODERS: dict[str, type[AbsEncoder]] = {
     "multi_exit_cnn": MultiExitCNN,
@@ -12,6 +13,7 @@ ENCODERS: dict[str, type[AbsEncoder]] = {
     "cnn14": CNN14,
     "resnet18": ResNet18,
     "mlp": MLP,
+    "ssl": SSLEncoder,
 }
 
-__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "MLP", "MultiExitCNN", "ResNet18"]
+__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "MLP", "MultiExitCNN", "ResNet18", "SSLEncoder"]

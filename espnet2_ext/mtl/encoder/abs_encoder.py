@@ -21,6 +21,11 @@ class AbsEncoder(torch.nn.Module, ABC):
 
     exits: tuple[int, ...]
 
+    @property
+    def new_parameters(self) -> tuple[str, ...]:
+        """Names of parameters that are not pretrained in an encoder that is: they learn at the heads' rate."""
+        return ()
+
     @abstractmethod
     def output_size(self, exit_number: int) -> int:
         """Width of the embedding that leaves at `exit_number`."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from espnet2_ext.errors import UserError
 from espnet2_ext.train.optimise import clip_gradients, parameter_groups, step_if_finite
 
 
@@ -113,5 +114,14 @@ def test_logits_of_exits_have_a_group_and_their_projections_none() -> None:
 def test_groups_without_parameters_are_left_out() -> None:
     frozen = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
     head = torch.nn.Parameter(torch.zeros(1))
-    groups = parameter_groups([("encoder.a", frozen), ("heads.b", head)], 0.1, None, None)
-    assert groups == [{"name": "heads", "params": [head]}]
+    network = [("encoder.a", frozen), ("heads.b", head)]
+    assert parameter_groups(network, None, None, None) == [{"name": "heads", "params": [head]}]
+    with pytest.raises(UserError, match="nothing of the encoder learns"):
+        parameter_groups(network, 0.1, None, None)
+
+
+def test_new_parameters_of_a_pretrained_encoder_learn_with_the_heads() -> None:
+    network = [(name, torch.nn.Parameter(torch.zeros(1))) for name in ("encoder.a", "encoder.sum", "heads.b")]
+    encoder, heads = parameter_groups(network, 0.1, None, None, ["encoder.sum"])
+    assert (encoder["lr"], encoder["params"]) == (0.1, [network[0][1]])
+    assert heads == {"name": "heads", "params": [network[1][1], network[2][1]]}
