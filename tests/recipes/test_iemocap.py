@@ -1,0 +1,156 @@
+"""The IEMOCAP recipe on a generated corpus in the real layout: all stages, folds and their table, and nothing twice."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from iemocap_miniature import make_corpus
+from recipe_copy import RecipeCopy
+
+RECIPE = "egs/iemocap/mtl1"
+SMALL = ("--nj", "1", "--mtl_args", "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
+TAG = "train_softmax_seed1"
+NINE = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeCopy:
+    folder = tmp_path_factory.mktemp("iemocap")
+    make_corpus(folder / "corpus")
+    return RecipeCopy(folder, RECIPE)
+
+
+def corpus_of(recipe: RecipeCopy) -> str:
+    return str(recipe.directory.parents[2] / "corpus")
+
+
+def run_one(recipe: RecipeCopy) -> str:
+    """The paper's split, all stages."""
+    return recipe.run_ok(
+        "./run.sh", "--iemocap_root", corpus_of(recipe), *SMALL, "--bootstrap", "20", "--tag", TAG, "--mtl_config",
+        "conf/tuning/train_softmax.yaml",
+    )  # fmt: skip
+
+
+def run_folds(recipe: RecipeCopy) -> str:
+    """Leave one session out, from the annotators' votes, two folds at a time."""
+    return recipe.run_ok(
+        "local/folds.sh", "--iemocap_root", corpus_of(recipe), "--protocol", "loso5", "--mtl_config",
+        "conf/tuning/train_soft.yaml", "--jobs", "2", "--", *SMALL, "--bootstrap", "0", "--test_sets", "test",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first_run(recipe: RecipeCopy) -> str:
+    return run_one(recipe)
+
+
+@pytest.fixture(scope="module")
+def first_folds(recipe: RecipeCopy, first_run: str) -> str:
+    return run_folds(recipe)
+
+
+def records(recipe: RecipeCopy, exp: str) -> list[dict]:
+    text = (recipe.directory / exp / "predict_test/predictions.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def labels(recipe: RecipeCopy, folder: str, name: str) -> dict[str, str]:
+    return dict(line.split() for line in (recipe.directory / folder / name).read_text().splitlines())
+
+
+def test_all_stages(recipe: RecipeCopy, first_run: str) -> None:
+    exp = recipe.directory / "exp/paper/fold1" / TAG
+    assert (exp / f"{TAG}.zip").stat().st_size > 0
+    assert (exp / "report/report.html").stat().st_size > 0
+    for name, count in (("dev", 15), ("test", 16)):
+        assert json.loads((exp / f"predict_{name}/score.json").read_text())["n_utterances"] == count
+    weights = json.loads((exp / "history.json").read_text())["1"]["train"]
+    assert weights["weight_emotion"] + weights["weight_gender"] == pytest.approx(1, abs=1e-6)
+    assert "the sets share all speakers (they leak)" in first_run
+
+
+def test_features_are_made_once(recipe: RecipeCopy, first_run: str, first_folds: str) -> None:
+    assert first_run.count("make shared features: dump/log_mel/org/all") == 1
+    assert "make shared features" not in first_folds
+    arks = [path for path in recipe.directory.rglob("*.ark") if path.is_file()]
+    assert {str(path.parent.relative_to(recipe.directory)) for path in arks} == {"dump/log_mel/org/all"}
+
+
+def test_folds_are_trained_without_their_test_session(recipe: RecipeCopy, first_folds: str) -> None:
+    for fold in range(1, 6):
+        spk = {
+            name: set(labels(recipe, f"dump/loso5/fold{fold}/log_mel/{name}", "utt2spk").values())
+            for name in ("train", "dev", "test")
+        }
+        assert spk["test"] == {f"Ses0{fold}F", f"Ses0{fold}M"}
+        assert not spk["test"] & (spk["train"] | spk["dev"])
+        exp = f"exp/loso5/fold{fold}/train_soft_seed1"
+        assert {record["utt"][:6] for record in records(recipe, exp)} == spk["test"]
+        assert (
+            f"train_dir: dump/loso5/fold{fold}/log_mel/train\n" in (recipe.directory / exp / "config.yaml").read_text()
+        )
+    # The only disgust is of session 1.
+    assert "no label for dis in the training set" in first_folds
+
+
+def test_table_of_folds(recipe: RecipeCopy, first_folds: str) -> None:
+    """Against numbers that numpy finds from predictions and labels."""
+    by_fold = []
+    for fold in range(1, 6):
+        truth = labels(recipe, f"data/loso5/fold{fold}/test", "utt2emotion")
+        found = records(recipe, f"exp/loso5/fold{fold}/train_soft_seed1")
+        assert {record["utt"] for record in found} == set(truth)
+        by_fold.append([(truth[r["utt"]], r["emotion"]["class"], r["emotion"]["probabilities"]) for r in found])
+
+    def wa(rows: list) -> float:
+        return float(np.mean([true == guess for true, guess, _ in rows]))
+
+    def uar(rows: list) -> float:
+        return float(np.mean([wa([r for r in rows if r[0] == c]) for c in NINE if any(r[0] == c for r in rows)]))
+
+    def nll(rows: list) -> float:
+        return float(np.mean([-np.log(probabilities[true]) for true, _, probabilities in rows]))
+
+    page = (recipe.directory / "exp/FOLDS_loso5.md").read_text()
+    over = re.search(r"^\| train\\_soft\\_seed1 \| 5 \| (.*) \|$", page, re.M)[1].split(" | ")
+    pooled = re.search(r"^\| train\\_soft\\_seed1 \| (\d\.\d{3} .*) \|$", page, re.M)[1].split(" | ")
+    header = re.search(r"^\| system \| folds \| (.*) \|$", page, re.M)[1].split(" | ")
+    everything = [row for rows in by_fold for row in rows]
+    assert len(everything) == 78
+    for title, measure in (("emotion UAR", uar), ("emotion WA", wa), ("emotion NLL", nll)):
+        values = [measure(rows) for rows in by_fold]
+        place = header.index(title)
+        assert over[place] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+        assert pooled[place] == f"{measure(everything):.3f}"
+    assert {"gender UAR", "gender WA", "gender macro F1", "joint NLL"} <= set(header)
+    assert "leak" not in page
+    assert "says nothing about new ones" not in page
+
+
+def test_second_run_does_nothing(recipe: RecipeCopy, first_run: str, first_folds: str) -> None:
+    before = recipe.files()
+    output = run_one(recipe) + run_folds(recipe)
+    changed = {path for path, time in recipe.files().items() if before.get(path) != time}
+    assert {path for path in changed if "/cells/" not in path} <= {"exp/FOLDS_loso5.md"}
+    logs = [path.read_text() for path in (recipe.directory / "exp/loso5/cells").glob("*.log")]
+    assert len(logs) == 5
+    # A stage that runs names what it does; one that does not names its output.
+    assert set(re.findall(r"stage \d+: (\w+)", output + "".join(logs))) == {"data", "dump", "exp"}
+
+
+def test_bad_options(recipe: RecipeCopy, tmp_path: Path) -> None:
+    for options, message in (
+        (("--iemocap_root", tmp_path / "none"), "no such directory; give the corpus' folder"),
+        (("--iemocap_root", tmp_path / "a b"), "white space"),
+        (("--iemocap_root", ""), "IEMOCAP_ROOT"),
+        (("--protocol", "loso4"), "--protocol is one of paper loso5 loso10, not 'loso4'"),
+        (("--classes", "5"), "--classes is one of 9 4, not '5'"),
+        (("--protocol", "loso5", "--fold", "6"), "--fold is 1 to 5 for loso5, not '6'"),
+        (("--protokoll", "loso5"), "unknown option"),
+    ):
+        result = recipe.run("./run.sh", *options, "--stop_stage", "1", env={"IEMOCAP_ROOT": ""})
+        assert result.returncode != 0, options
+        assert message in result.stderr.splitlines()[-1], options
