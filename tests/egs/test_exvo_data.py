@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from exvo_miniature import COLUMNS, EMOTIONS, Rows, rows, write_table, write_wavs
+from run_script import Result, run_script
 
 from espnet2_ext.fileio.table import read_table
 
@@ -30,15 +31,11 @@ def corpus(tmp_path: Path, wavs: Path) -> Path:
     return root
 
 
-def prepare(root: Path, *options: str) -> subprocess.CompletedProcess:
+def prepare(root: Path, *options: str) -> Result:
     """Run local/prepare_data.py; the data directories go beside the corpus."""
-    return subprocess.run(
-        [
-            sys.executable, RECIPE / "local/prepare_data.py", "--root", root, "--data_dir", root.parent / "data",
-            "--tasks", RECIPE / "conf/tasks.yaml", "--countries", *NAMES, *options,
-        ],
-        capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=False,
-    )  # fmt: skip
+    data, tasks = root.parent / "data", RECIPE / "conf/tasks.yaml"
+    script = RECIPE / "local/prepare_data.py"
+    return run_script(script, "--root", root, "--data_dir", data, "--tasks", tasks, "--countries", *NAMES, *options)
 
 
 def prepared(root: Path, *options: str) -> dict[str, dict[str, dict[str, str]]]:

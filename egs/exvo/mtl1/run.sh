@@ -7,36 +7,19 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-root=${EXVO_ROOT:-}
+own_options="exvo_root team number local_data_opts"
+exvo_root=${EXVO_ROOT:-}
 team=team
 number=1
-data_opts=
-arguments=()
-while [ $# -gt 0 ]; do
-    case $1 in
-        --help | -h)
-            sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}"
-            exec ./mtl.sh --help
-            ;;
-        --exvo_root | --exvo-root | --team | --number | --local_data_opts | --local-data-opts)
-            [ $# -ge 2 ] || { echo "run.sh: error: $1: the option needs a value" >&2 && exit 1; }
-            set -- "$1=$2" "${@:3}"
-            continue
-            ;;
-        --exvo_root=* | --exvo-root=*) root=${1#*=} ;;
-        --team=*) team=${1#*=} ;;
-        --number=*) number=${1#*=} ;;
-        --local_data_opts=* | --local-data-opts=*) data_opts=${1#*=} ;;
-        *) arguments+=("$1") ;;
-    esac
-    shift
-done
-if [[ ${root} == *[[:space:]]* ]]; then
-    echo "run.sh: error: ${root}: has white space; link the folder to a path without" >&2
+local_data_opts=
+# shellcheck source=utils/own_options.sh
+. ../../../utils/own_options.sh
+if [[ ${exvo_root} == *[[:space:]]* ]]; then
+    echo "run.sh: error: ${exvo_root}: has white space; link the folder to a path without" >&2
     exit 1
 fi
 
 # The organisers keep the labels of Test: it is predicted and not scored.
 exec ./mtl.sh --train_set train --valid_set dev --test_sets dev --blind_sets test \
-    --local_data_opts "${root:+--exvo_root ${root}} ${data_opts}" --score_opts "--team ${team} --number ${number}" \
-    ${arguments[@]+"${arguments[@]}"}
+    --local_data_opts "${exvo_root:+--exvo_root ${exvo_root}} ${local_data_opts}" \
+    --score_opts "--team ${team} --number ${number}" ${arguments[@]+"${arguments[@]}"}

@@ -4,9 +4,10 @@
 import argparse
 from pathlib import Path
 
-from submission import check_submission, read_form
+from submission import read_form
 
 from espnet2_ext.errors import run_cli
+from espnet2_ext.inference.submission import check_submission
 from espnet2_ext.mtl.task_spec import load_task_spec
 
 

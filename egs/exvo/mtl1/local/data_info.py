@@ -5,38 +5,20 @@ from dataclasses import dataclass
 
 from espnet2_ext.data.csv_labels import label, task_columns
 from espnet2_ext.data.csv_table import CsvTable, normalise
-from espnet2_ext.data.csv_to_data_dir import safe_id
 from espnet2_ext.data.guess_tasks import is_missing
+from espnet2_ext.data.recording import (
+    BLIND,
+    Recording,
+    check_complete,
+    check_sets,
+    check_speakers,
+    read_file_id,
+    read_set_name,
+    read_speaker,
+    required_column,
+)
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.task_spec import Task, TaskSpec
-
-SETS = {"train": "train", "val": "dev", "test": "test"}
-# The set whose labels the organisers keep.
-BLIND = "test"
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One row.
-
-    Attributes:
-        file_id: Id without brackets, e.g. `00012`; the wav's name.
-        set_name: `train`, `dev` or `test`.
-        speaker: Speaker id; for a row without one, an id that no other row has.
-        labels: By task name, the label as label files hold it; a missing one is absent.
-        where: File and line, for messages.
-    """
-
-    file_id: str
-    set_name: str
-    speaker: str
-    labels: dict[str, str]
-    where: str
-
-    @property
-    def utt(self) -> str:
-        """Utterance id: the speaker comes first, as Kaldi's order wants it."""
-        return f"{self.speaker}-{self.file_id}"
 
 
 @dataclass(frozen=True)
@@ -82,14 +64,14 @@ def read_recordings(
     Raises:
         UserError: A column is missing, an id has two rows, a split or a class is unknown, a value is out of range.
     """
-    places = {name: _column(table, name) for name in ("File_ID", "Split", "Subject_ID", "Country")}
+    places = {name: required_column(table, name) for name in ("File_ID", "Split", "Subject_ID", "Country")}
     columns = {task.name: task_columns(table, task) for task in spec if task.name != "country"}
-    sets = [_set_name(row[places["Split"]], table.where(i)) for i, row in enumerate(table.rows)]
+    sets = [read_set_name(row[places["Split"]], table.where(i)) for i, row in enumerate(table.rows)]
     countries = _countries(table, places["Country"], sets, spec["country"], names)
     recordings: list[Recording] = []
     lines: dict[str, int] = {}
     for i, row in enumerate(table.rows):
-        where, file_id = table.where(i), _file_id(row[places["File_ID"]], table.where(i))
+        where, file_id = table.where(i), read_file_id(row[places["File_ID"]], table.where(i))
         if file_id in lines:
             raise UserError(f"{where}: {file_id}: is in line {lines[file_id]} too; delete one of the two rows")
         lines[file_id] = table.lines[i]
@@ -101,64 +83,11 @@ def read_recordings(
         }
         known = {name: text for name, text in labels.items() if text is not None}
         if sets[i] != BLIND and not allow_missing:
-            _check_complete(file_id, known, spec, where)
-        recordings.append(Recording(file_id, sets[i], _speaker(row[places["Subject_ID"]], file_id), known, where))
-    for split, name in SETS.items():
-        if name not in sets:
-            raise UserError(f"{table.path}: no row has the split {split.capitalize()}; take the whole table")
-    _check_speakers(recordings)
+            check_complete(file_id, known, spec, where)
+        recordings.append(Recording(file_id, sets[i], read_speaker(row[places["Subject_ID"]], file_id), known, where))
+    check_sets(table.path, sets)
+    check_speakers(recordings)
     return recordings, countries
-
-
-def _column(table: CsvTable, name: str) -> int:
-    place = table.find(name)
-    if place is None:
-        raise UserError(f"{table.path}: no column {name}; the columns are {', '.join(table.columns)}")
-    return place
-
-
-def _bare(cell: str) -> str:
-    """Take off what some releases write around a cell: quotes and square brackets."""
-    return cell.strip("'\" ").removeprefix("[").removesuffix("]").strip("'\" ")
-
-
-def _file_id(cell: str, where: str) -> str:
-    file_id = _bare(cell)
-    if safe_id(file_id, "-") != file_id:
-        raise UserError(f"{where}: File_ID {cell!r} is no id such as [00012]; mend the row")
-    return file_id
-
-
-def _set_name(cell: str, where: str) -> str:
-    name = SETS.get(_bare(cell).casefold())
-    if name is None:
-        raise UserError(f"{where}: Split {cell!r} is none of Train, Val, Test; mend the row")
-    return name
-
-
-def _speaker(cell: str, file_id: str) -> str:
-    """Return the speaker; without `-`, so that ids sorted by utterance are sorted by speaker too."""
-    return f"unknown{safe_id(file_id)}" if is_missing(_bare(cell)) else safe_id(_bare(cell))
-
-
-def _check_speakers(recordings: Sequence[Recording]) -> None:
-    first: dict[str, Recording] = {}
-    for recording in recordings:
-        other = first.setdefault(recording.speaker, recording)
-        if other.set_name != recording.set_name:
-            raise UserError(
-                f"{recording.where}: speaker {recording.speaker} is in {recording.set_name} here and in "
-                f"{other.set_name} before ({other.where}); the official sets share no speaker, take the released table"
-            )
-
-
-def _check_complete(file_id: str, known: dict[str, str], spec: TaskSpec, where: str) -> None:
-    for task in spec:
-        if task.name not in known or "nan" in known[task.name].split():
-            raise UserError(
-                f"{where}: {file_id}: {task.name}: the label is missing, and the released table has all of Train and "
-                "Val; mend the row, or take missing labels with --allow_missing true"
-            )
 
 
 def _whole(cell: str) -> int | None:
