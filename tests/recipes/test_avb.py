@@ -84,7 +84,7 @@ def test_every_weighting_parameter_is_trained(recipe: RecipeCopy, first_run: str
         (value,) = (value for name, value in weights.items() if name.endswith(f"log_alpha2.{task}"))
         assert value != 0, task
     assert weights["heads.type.layers.0.weight"].shape[0] == 256
-    assert weights["heads.type.layers.3.weight"].shape[0] == len(TYPES)
+    assert weights["heads.type.layers.4.weight"].shape[0] == len(TYPES)
 
 
 def test_waves_are_samples_at_16_khz(recipe: RecipeCopy, first_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
