@@ -11,7 +11,7 @@ from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.exit import build_exit
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
-from espnet2_ext.mtl.head import HEADS, RegressionHead
+from espnet2_ext.mtl.head import HEADS, AbsHead, RegressionHead
 from espnet2_ext.mtl.loss import build_loss
 from espnet2_ext.mtl.registry import build_by_name
 from espnet2_ext.mtl.task_modules import TaskModules
@@ -138,7 +138,7 @@ class ESPnetMTLModel(AbsESPnetModel):
             target = targets[task.name]
             mask = _label_mask(task, target)
             values = self.losses[task.name](
-                _at_least_float32(outputs[task.name]), self._loss_target(task, target), mask
+                _at_least_float32(outputs[task.name]), _loss_target(self.heads[task.name], task, target), mask
             )
             labelled = mask.any(dim=0, keepdim=task.is_classification).to(values.dtype)
             losses[task.name] = (values * labelled).sum() / labelled.sum().clamp(min=1.0)
@@ -166,12 +166,13 @@ class ESPnetMTLModel(AbsESPnetModel):
             counts = row_counts(rows.size(0), rows.device)
         return _gather_outputs(outputs, counts), _gather_targets(targets, counts)
 
-    def _loss_target(self, task: Task, target: Tensor) -> Tensor:
-        head = self.heads[task.name]
-        if not isinstance(head, RegressionHead):
-            return target
-        target = _at_least_float32(target)
-        return head.standardise(target) if task.normalise else target
+
+def _loss_target(head: AbsHead, task: Task, target: Tensor) -> Tensor:
+    """Target in the task's unit, or classes -> as the loss takes it."""
+    if not isinstance(head, RegressionHead):
+        return target
+    target = _at_least_float32(target)
+    return head.standardise(target) if task.normalise else target
 
 
 def _label_mask(task: Task, target: Tensor) -> Tensor:
