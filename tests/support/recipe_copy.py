@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,11 +24,17 @@ class RecipeCopy:
         self.env.pop("OMP_NUM_THREADS", None)
 
     def run(self, *command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-        """Run a command in the recipe's directory, whatever its exit status."""
-        return subprocess.run(
-            [str(part) for part in command], cwd=self.directory, env=self.env | (env or {}), check=False,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900,
-        )  # fmt: skip
+        """Run a command in the recipe's directory, whatever its exit status; one that hangs is ended with its jobs."""
+        with subprocess.Popen(
+            [str(part) for part in command], cwd=self.directory, env=self.env | (env or {}), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                stdout, stderr = process.communicate(timeout=1800)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def run_ok(self, *command: str) -> str:
         """Run a command that must succeed; return its output, stdout and stderr."""
