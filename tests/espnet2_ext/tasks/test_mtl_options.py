@@ -104,7 +104,7 @@ CRITERION = [["valid", "score", "max"]]
         ({"channels_last": 3}, "--channels_last 3: not of type"),
         ({"encoder_conf": {"chanels": [4, 4]}}, "encoder_conf: "),
         ({"weighting_conf": {"temperature": 2}}, "weighting equal: no such option: temperature"),
-        ({"head_conf": {"width": 1}}, "head_conf: no such option: width"),
+        ({"head_conf": {"width": 1}}, "heads parallel: no such option: width"),
         ({"crop_conf": {"frame": 20}}, "crop_conf: "),
         ({"crop_conf": {"frames": 20.5}}, "crop_conf: crop: frames is a whole number"),
         ({"augment": [{"name": "warp"}]}, "augment: no such augment: warp; use one of speed,"),

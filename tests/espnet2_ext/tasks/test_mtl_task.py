@@ -100,6 +100,9 @@ def dump_for(spec: TaskSpec, folder: Path, prefix: str) -> Path:
                 for i, utt in enumerate(utts)
             },
         )
+        if task.is_classification:  # for configurations with soft labels
+            shares = " ".join(["1"] + ["0"] * (task.n_outputs - 1))
+            write_table(folder / f"utt2{task.name}_soft", dict.fromkeys(utts, shares))
     return folder
 
 
