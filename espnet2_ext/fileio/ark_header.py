@@ -44,6 +44,11 @@ class ArkHeader(NamedTuple):
     minimum: float = 0.0
     range: float = 0.0
 
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether the data are the values themselves: whole numbers from 0 to 255, a byte each, by rows."""
+        return (self.kind, self.minimum, self.range) == ("CM3", 0.0, 255.0)
+
 
 def parse_header(data: bytes) -> ArkHeader:
     """Read a header from the first bytes of an entry.

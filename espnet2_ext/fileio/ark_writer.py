@@ -63,16 +63,19 @@ class ArkWriter:
     def write(self, utterance: str, array: np.ndarray) -> None:
         """Append a matrix ``(T, D)`` or a vector ``(N,)``; it is stored as float32.
 
+        A uint8 matrix with compression 6 is stored as it is, a byte a value: nothing is lost, and no copy is made.
+
         Raises:
             UserError: The utterance's name is bad or occurs twice, the array has another rank or values that are not
                 finite, or the disk is full.
         """
         if utterance in self._keys or len(utterance.split()) != 1 or utterance != utterance.strip():
             raise UserError(f"{self._ark_name}: utterance {utterance!r} occurs twice or holds a blank; rename it")
-        array = np.ascontiguousarray(array, "<f4")
+        whole = array.dtype == np.uint8 and array.ndim == 2 and self._compression == 6
+        array = np.ascontiguousarray(array, "u1" if whole else "<f4")
         if array.ndim not in (1, 2):
             raise UserError(f"{self._ark_name}: utterance {utterance}: {array.ndim} dimensions; give 1 or 2")
-        if not np.isfinite(array).all():
+        if not whole and not np.isfinite(array).all():
             raise UserError(f"{self._ark_name}: utterance {utterance}: values are not finite; check its audio")
         try:
             self._file.write(utterance.encode() + b" ")
@@ -88,6 +91,8 @@ class ArkWriter:
             self._file.write(struct.pack("<5sbi", b"\0BFV ", 4, array.shape[0]))
         elif self._compression is None or array.size == 0:
             self._file.write(struct.pack("<5sbibi", b"\0BFM ", 4, array.shape[0], 4, array.shape[1]))
+        elif array.dtype == np.uint8:
+            self._file.write(struct.pack("<6sffii", b"\0BCM3 ", 0.0, 255.0, *array.shape))
         else:
             self._file.write(_compress(array, self._compression))
             return

@@ -101,6 +101,38 @@ def test_values_outside_a_fixed_range_are_clipped(matrices: dict[str, np.ndarray
     np.testing.assert_allclose(ArkReader("a.scp")["u"], [[0, 255, 12]], atol=1e-4)
 
 
+def test_bytes_are_stored_as_they_are(matrices: dict[str, np.ndarray]) -> None:
+    """A one-byte matrix of all 256 values, there and back, and as both others read and write it."""
+    pixels = np.random.default_rng(3).permutation(np.arange(3 * 512) % 256).astype(np.uint8).reshape(3, 512)
+    write({"u": pixels, "one": pixels[:1], "none": pixels[:0]}, 6)
+    reader, theirs = ArkReader("a.scp"), kaldiio.load_scp("a.scp")
+    found = reader.read_uint8("u")
+    assert found.dtype == np.uint8
+    assert found.flags.writeable
+    for _ in range(2):
+        np.testing.assert_array_equal(reader.read_uint8("u"), pixels)
+        np.testing.assert_array_equal(reader["u"], pixels.astype(np.float32))
+    np.testing.assert_array_equal(reader.read_uint8("one"), pixels[:1])
+    assert reader["none"].shape == (0, 512)
+    np.testing.assert_array_equal(theirs["u"], pixels)
+    with kaldi_native_io.RandomAccessFloatMatrixReader("scp:a.scp") as kaldi:
+        np.testing.assert_array_equal(np.rint(kaldi["u"]), pixels)
+    # 22 bytes of header, "u ", and a byte a pixel.
+    assert reader._known["one"].length == 22 + 512
+    kaldiio.save_ark("k.ark", {"u": pixels.astype(np.float32)}, scp="k.scp", compression_method=6)
+    np.testing.assert_array_equal(ArkReader("k.scp").read_uint8("u"), pixels)
+    with kaldi_native_io.CompressedMatrixWriter("ark,scp:n.ark,n.scp") as writer:
+        writer.write("u", pixels.astype(np.float32), kaldi_native_io.CompressionMethod.kOneByteUnsignedInteger)
+    np.testing.assert_array_equal(ArkReader("n.scp").read_uint8("u"), pixels)
+
+
+@pytest.mark.parametrize("compression", [None, 2, 5, 7])
+def test_what_holds_no_bytes_is_not_read_as_bytes(matrices: dict[str, np.ndarray], compression: int | None) -> None:
+    write({"u": np.arange(12, dtype=np.uint8).reshape(3, 4)}, compression)
+    with pytest.raises(UserError, match=r"utterance u: a matrix of type .* does not hold bytes from 0 to 255"):
+        ArkReader("a.scp").read_uint8("u")
+
+
 def test_arrays_are_new_and_writable(matrices: dict[str, np.ndarray]) -> None:
     write(matrices)
     reader = ArkReader("a.scp")
