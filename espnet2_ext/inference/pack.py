@@ -37,7 +37,9 @@ KEYS = (
     "channels_last", "crop_conf",
 )  # fmt: skip
 # Packs and experiments may lack these.
-_OPTIONAL_KEYS = ("heads", "twins", "twins_conf")
+_OPTIONAL_KEYS = (
+    "heads", "twins", "twins_conf", "dimension_weighting", "dimension_weighting_conf", "dimension_weighting_tasks",
+)  # fmt: skip
 
 
 class Trained(NamedTuple):

@@ -16,7 +16,8 @@ from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import Task, TaskSpec, task_spec_from_dict
 from espnet2_ext.mtl.twins_model import TwinsMTLModel
 from espnet2_ext.mtl.twins_options import TwinsOptions, build_twins
-from espnet2_ext.mtl.weighting import build_weighting
+from espnet2_ext.mtl.weighting import AbsWeighting, build_weighting
+from espnet2_ext.mtl.weighting.dimension_weighting import DimensionWeighting, build_dimension_weighting
 from espnet2_ext.train.checkpoint import load, load_state
 
 # What a configuration must have for its model to be built.
@@ -34,7 +35,8 @@ def build_model(
     Args:
         config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
             weighting, weighting_conf, head_conf, channels_last, compile_encoder; heads where they are not parallel;
-            twins and twins_conf where the training is one of twins.
+            twins and twins_conf where the training is one of twins; dimension_weighting, dimension_weighting_conf and
+            dimension_weighting_tasks where dimensions are weighted.
         task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
             weights will be loaded, which carry what follows from them.
         feature_stats: `feats_stats.npz`; None likewise.
@@ -56,13 +58,14 @@ def build_model(
     twins = twins_of(config)
     names = spec.names if twins is None else twins.loss_names(spec.names)
     weighting = checked("weighting_conf", build_weighting, config["weighting"], names, **config["weighting_conf"])
+    dimension_weighting = _dimension_weighting(config, resolved, weighting)
     head_conf = dict(config["head_conf"])
     exit_width = {"exit_width": head_conf.pop("exit_width")} if "exit_width" in head_conf else {}
     build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
         "head_conf", build, resolved, encoder, weighting, normalize, heads=config.get("heads", "parallel"),
-        head_conf=head_conf, **exit_width, channels_last=config["channels_last"],
-        compile_encoder=config["compile_encoder"],
+        head_conf=head_conf, dimension_weighting=dimension_weighting, **exit_width,
+        channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
     )  # fmt: skip
     for task in spec:
         if task.normalise and task_stats is not None:
@@ -82,6 +85,19 @@ def twins_of(config: Mapping[str, Any]) -> TwinsOptions | None:
     if config.get("twins_conf"):
         raise UserError("twins_conf does nothing without twins; set twins: true, or leave it out")
     return None
+
+
+def _dimension_weighting(
+    config: Mapping[str, Any], spec: TaskSpec, weighting: AbsWeighting
+) -> DimensionWeighting | None:
+    """Build the weighting across dimensions, None where a configuration (an older one, too) has none."""
+    if config.get("dimension_weighting") is None:
+        return None
+    conf, chosen = config.get("dimension_weighting_conf") or {}, config.get("dimension_weighting_tasks") or []
+    name = config["dimension_weighting"]
+    return checked(
+        "dimension_weighting_conf", build_dimension_weighting, spec.tasks, name, conf, chosen, outer=weighting
+    )
 
 
 def load_trained(

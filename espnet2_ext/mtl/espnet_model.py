@@ -11,12 +11,21 @@ from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.exit import build_exit
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
-from espnet2_ext.mtl.head import HEADS, AbsHead, RegressionHead
+from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.loss import build_loss
 from espnet2_ext.mtl.registry import build_by_name
+from espnet2_ext.mtl.task_losses import (
+    BatchLosses,
+    DimensionLosses,
+    at_least_float32,
+    dimension_losses,
+    loss_stats,
+    mean_losses,
+)
 from espnet2_ext.mtl.task_modules import TaskModules
-from espnet2_ext.mtl.task_spec import Task, TaskSpec
+from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.mtl.weighting import AbsWeighting
+from espnet2_ext.mtl.weighting.dimension_weighting import DimensionWeighting
 
 
 class ESPnetMTLModel(AbsESPnetModel):
@@ -30,6 +39,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         encoder: Gives an embedding per exit.
         weighting: Combines the tasks' losses.
         normalize: Feature normalisation, or None.
+        dimension_weighting: Combines the losses of tasks' dimensions, before `weighting`; None for their means.
         heads: Name of the heads: `parallel` or `chain`.
         head_conf: Their options; see the classes.
         exit_width: Width of the mixture for a task whose exit is learnt.
@@ -45,6 +55,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         encoder: AbsEncoder,
         weighting: AbsWeighting,
         normalize: torch.nn.Module | None = None,
+        dimension_weighting: DimensionWeighting | None = None,
         heads: str = "parallel",
         head_conf: Mapping[str, Any] | None = None,
         exit_width: int = 128,
@@ -60,7 +71,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         sizes = {name: exit_layer.output_size for name, exit_layer in self.exits.items()}
         self.heads = build_by_name("heads", HEADS, heads, head_conf or {}, spec.tasks, sizes)
         self.losses = TaskModules({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
-        self.weighting = weighting
+        self.weighting, self.dimension_weighting = weighting, dimension_weighting
         self.equal_rows = equal_rows
         if channels_last:
             encoder.to(memory_format=torch.channels_last)
@@ -82,28 +93,24 @@ class ESPnetMTLModel(AbsESPnetModel):
             The weighted loss; statistics by name (detached scalars, NaN for a task without a label); the number of
             rows they stand for (B of all ranks while training).
         """
-        losses, present, rows = self.batch_losses(feats, feats_lengths, batch)
-        loss, weights = self.weighting(losses, present)
-        stats = {"loss": loss.detach()}
-        for index, name in enumerate(losses):
-            stats[f"loss_{name}"] = torch.where(present[index], losses[name].detach(), torch.nan)
-            stats[f"weight_{name}"] = weights[name].detach()
+        losses, present, rows, by_dimension = self.batch_losses(feats, feats_lengths, batch)
+        of_dimensions = {}
+        if self.dimension_weighting is None:
+            loss, weights = self.weighting(losses, present)
+        else:
+            combined, of_dimensions = self.dimension_weighting(losses, by_dimension)
+            loss, weights = self.weighting(combined, present, losses)
+        stats = {"loss": loss.detach(), **loss_stats(losses, weights, present), **of_dimensions}
         stats.update(self.weighting.stats() | self.heads.stats())
         for name, exit_layer in self.exits.items():
             stats.update(exit_layer.stats(name))
         return loss, stats, torch.tensor(float(rows))
 
-    def batch_losses(
-        self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], Tensor, int]:
-        """Compute what the weighting combines, of the global batch while training; arguments as `forward`.
-
-        Returns:
-            K unweighted losses by name, in the weighting's order; which of them have a label (K,) bool; their rows.
-        """
+    def batch_losses(self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]) -> BatchLosses:
+        """Compute what the weightings combine, of the global batch while training; arguments as `forward`."""
         outputs, targets = self.gather(self.outputs(feats, feats_lengths, batch if self.training else None), batch)
-        losses, present = self.task_losses(outputs, targets)
-        return losses, present, next(iter(outputs.values())).size(0)
+        by_dimension = self.dimension_losses(outputs, targets)
+        return BatchLosses(*mean_losses(by_dimension), next(iter(outputs.values())).size(0), by_dimension)
 
     def outputs(
         self, feats: Tensor, feats_lengths: Tensor | None = None, targets: Mapping[str, Tensor] | None = None
@@ -133,21 +140,22 @@ class ESPnetMTLModel(AbsESPnetModel):
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Each task's unweighted loss (mean over its labelled dimensions), and which tasks have a label (K,)."""
-        losses, present = {}, []
-        for task in self.spec:
-            target = targets[task.name]
-            mask = _label_mask(task, target)
-            values = self.losses[task.name](
-                _at_least_float32(outputs[task.name]), _loss_target(self.heads[task.name], task, target), mask
+        return mean_losses(self.dimension_losses(outputs, targets))
+
+    def dimension_losses(
+        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> dict[str, DimensionLosses]:
+        """Each task's unweighted losses by dimension."""
+        return {
+            task.name: dimension_losses(
+                task, self.losses[task.name], self.heads[task.name], outputs[task.name], targets[task.name]
             )
-            labelled = mask.any(dim=0, keepdim=task.is_classification).to(values.dtype)
-            losses[task.name] = (values * labelled).sum() / labelled.sum().clamp(min=1.0)
-            present.append(labelled.any())
-        return losses, torch.stack(present)
+            for task in self.spec
+        }
 
     def report(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Raw outputs -> predictions by task: in the task's unit, or class probabilities."""
-        return {name: self.heads[name].report(_at_least_float32(output)) for name, output in outputs.items()}
+        return {name: self.heads[name].report(at_least_float32(output)) for name, output in outputs.items()}
 
     def collect_feats(self, feats: Tensor, feats_lengths: Tensor | None = None, **_: Tensor) -> dict[str, Tensor]:
         """Features as they come (ESPnet's interface)."""
@@ -167,30 +175,11 @@ class ESPnetMTLModel(AbsESPnetModel):
         return _gather_outputs(outputs, counts), _gather_targets(targets, counts)
 
 
-def _loss_target(head: AbsHead, task: Task, target: Tensor) -> Tensor:
-    """Target in the task's unit, or classes -> as the loss takes it."""
-    if not isinstance(head, RegressionHead):
-        return target
-    target = _at_least_float32(target)
-    return head.standardise(target) if task.normalise else target
-
-
-def _label_mask(task: Task, target: Tensor) -> Tensor:
-    """True where there is a label: (B, D) of a regression, (B,) of a classification."""
-    if not task.is_classification:
-        return ~target.isnan()
-    return ~target.isnan().any(dim=1) if target.is_floating_point() else target >= 0
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def _gather_outputs(outputs: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
     """One collective for all tasks."""
     names = list(outputs)
     widths = [outputs[name].size(1) for name in names]
-    rows = gather_rows(torch.cat([_at_least_float32(outputs[name]) for name in names], dim=1), counts)
+    rows = gather_rows(torch.cat([at_least_float32(outputs[name]) for name in names], dim=1), counts)
     return dict(zip(names, rows.split(widths, dim=1), strict=True))
 
 

@@ -12,6 +12,7 @@ from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.loss import barlow_twins_loss
 from espnet2_ext.mtl.projector import Projector
+from espnet2_ext.mtl.task_losses import BatchLosses
 from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.mtl.twins_options import BARLOW_TWINS, TWIN_MASKS, TwinsOptions, twin_name
 from espnet2_ext.mtl.weighting import AbsWeighting
@@ -54,9 +55,7 @@ class TwinsMTLModel(ESPnetMTLModel):
         self.twins = twins
         self.projector = Projector(encoder.output_size(encoder.exits[-1]), twins.projector)
 
-    def batch_losses(
-        self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], Tensor, int]:
+    def batch_losses(self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]) -> BatchLosses:
         """Losses of both views and between them; of the clean one only in evaluation. See the base class.
 
         Args:
@@ -66,13 +65,10 @@ class TwinsMTLModel(ESPnetMTLModel):
         """
         names = self.twins.loss_names(self.spec.names)
         if not self.training:
-            losses, present, rows = super().batch_losses(feats, feats_lengths, batch)
+            losses, present, rows, _ = super().batch_losses(feats, feats_lengths, batch)
             nothing = next(iter(losses.values())).new_zeros(())
-            return (
-                {name: losses.get(name, nothing) for name in names},
-                torch.cat([present, present.new_zeros(len(names) - len(losses))]),
-                rows,
-            )
+            present = torch.cat([present, present.new_zeros(len(names) - len(losses))])
+            return BatchLosses({name: losses.get(name, nothing) for name in names}, present, rows, {})
         feats = self.normalised(feats, feats_lengths)
         masked = self.encoder(self.masked_view(feats, feats_lengths, batch[TWIN_MASKS]), feats_lengths)
         clean = self.encoder(feats, feats_lengths)
@@ -87,7 +83,7 @@ class TwinsMTLModel(ESPnetMTLModel):
         losses |= {twin_name(name): loss for name, loss in twin_losses.items()}
         one, two = (outputs[name] for name in _PROJECTIONS)
         losses[BARLOW_TWINS] = barlow_twins_loss(one, two, self.twins.off_diagonal_weight)
-        return losses, torch.cat([present, present, present.new_ones(1)]), one.size(0)
+        return BatchLosses(losses, torch.cat([present, present, present.new_ones(1)]), one.size(0), {})
 
     def masked_view(self, feats: Tensor, lengths: Tensor | None, masks: Tensor) -> Tensor:
         """Fill the masked frames and bins.

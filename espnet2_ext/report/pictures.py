@@ -15,7 +15,13 @@ from espnet2_ext.report.figure.curves import has_curves, learning_curve, score_c
 from espnet2_ext.report.figure.exits import exit_curves
 from espnet2_ext.report.figure.scatter import Scatter, scatter_grid, scatter_panels
 from espnet2_ext.report.figure.style import save_png, styled, svg_uri
-from espnet2_ext.report.figure.weights import has_weights, weight_curve, weighted_losses
+from espnet2_ext.report.figure.weights import (
+    extremes,
+    has_weights,
+    weight_curve,
+    weighted_dimensions,
+    weighted_losses,
+)
 from espnet2_ext.report.naming import main_keys, metric_label, metric_name, score_name, split_key
 from espnet2_ext.report.scored_set import ScoredSet
 
@@ -130,6 +136,9 @@ def _weights_alt(experiment: Experiment) -> str:
     }
     found = {title: series(experiment.train, name)[1] for title, name in shown.items()}
     parts = [f"{title} {values[-1]:.3g}" for title, values in found.items() if values]
+    for task, names in weighted_dimensions(experiment).items():
+        (high, most), (low, least) = extremes(experiment, task, names)
+        parts.append(f"inside {_plain(task)} from {least:.3g} ({_plain(low)}) to {most:.3g} ({_plain(high)})")
     return f"Line chart of the task weights by epoch. In the last epoch: {', '.join(parts)}."
 
 

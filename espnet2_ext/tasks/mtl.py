@@ -32,6 +32,7 @@ from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
 from espnet2_ext.tasks.options import (
     REFUSED,
     check_criteria,
+    check_dimension_weighting,
     check_options,
     check_soft_labels,
     refuse_command_line,
@@ -48,13 +49,16 @@ normalize_choices = ClassChoices(
     "normalize", NORMALIZERS, type_check=torch.nn.Module, default="global_mvn", optional=True
 )
 weighting_choices = ClassChoices("weighting", WEIGHTINGS, type_check=AbsWeighting, default="equal")
+dimension_choices = ClassChoices(
+    "dimension_weighting", WEIGHTINGS, type_check=AbsWeighting, default=None, optional=True
+)
 
 
 class MTLTask(AbsTask):
     """Multi-task learning from dumped features and label files."""
 
     num_optimizers = 1
-    class_choices_list = [encoder_choices, normalize_choices, weighting_choices]
+    class_choices_list = [encoder_choices, normalize_choices, weighting_choices, dimension_choices]
     trainer = MTLTrainer
 
     @classmethod
@@ -85,7 +89,8 @@ class MTLTask(AbsTask):
         add("--head_conf", action=NestedDictAction, default={}, help="exit_width, hidden_size, ...; order of a chain")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
-        add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weighting")
+        add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weightings")
+        add("--dimension_weighting_tasks", type=str, nargs="*", default=[], help="tasks whose dimensions are weighted")
         add("--exit_lr", type=float_or_none, default=None, help="learning rate of the shares of learnt exits")
         add("--channels_last", type=str2bool, default=True, help="channels-last memory format in convolutions")
         add("--compile_encoder", type=str2bool, default=False, help="torch.compile the encoder")
@@ -142,6 +147,7 @@ class MTLTask(AbsTask):
         args.task_spec = spec.to_dict()
         build_augmentations(args.augment)
         check_soft_labels(args, spec)
+        check_dimension_weighting(args, spec)
         check_criteria(args, spec)
         check_plateau(args, spec)
         if args.input_size is None:

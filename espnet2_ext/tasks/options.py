@@ -15,6 +15,7 @@ from espnet2.utils.types import float_or_none, int_or_none, str2bool
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.mtl.task_spec import TaskSpec
+from espnet2_ext.mtl.weighting.dimension_weighting import has_dimensions
 from espnet2_ext.train import checkpoint
 
 # ESPnet's options that this task has no use for; giving one is an error, not a silence.
@@ -108,6 +109,33 @@ def check_soft_labels(args: argparse.Namespace, spec: TaskSpec) -> None:
     for name in args.soft_labels:
         if name not in known and not (args.tasks and name not in spec.names):
             raise UserError(f"--soft_labels {name}: choose among the classifications {', '.join(known) or '(none)'}")
+
+
+def check_dimension_weighting(args: argparse.Namespace, spec: TaskSpec) -> None:
+    """Refuse a weighting of dimensions that would do nothing.
+
+    Raises:
+        UserError: There are options without a weighting; a task is unknown or has one dimension; with --tasks, one that
+            is left out may be named. Or the training is one of twins.
+    """
+    chosen = args.dimension_weighting_tasks
+    if not isinstance(chosen, list):
+        raise UserError(f"--dimension_weighting_tasks {chosen}: give a list of tasks")
+    if args.dimension_weighting is None:
+        if chosen or args.dimension_weighting_conf:
+            raise UserError("dimension_weighting_conf and dimension_weighting_tasks: name a dimension_weighting too")
+        return
+    if args.twins:
+        raise UserError("--dimension_weighting does not go with --twins, whose weighting is of views; leave one out")
+    known = [task.name for task in spec if has_dimensions(task)]
+    for name in chosen:
+        if name not in known and not (args.tasks and name not in spec.names):
+            raise UserError(
+                f"--dimension_weighting_tasks {name}: choose among tasks of several dimensions: "
+                f"{', '.join(known) or '(none)'}"
+            )
+    if not known and not args.tasks:
+        raise UserError("--dimension_weighting: no task has several dimensions; leave it out")
 
 
 def check_criteria(args: argparse.Namespace, spec: TaskSpec) -> None:

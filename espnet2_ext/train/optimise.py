@@ -59,7 +59,7 @@ def parameter_groups(
     Args:
         parameters: Names and parameters of the model.
         encoder_lr: Learning rate of the encoder; None is the optimiser's.
-        weighting_lr: Learning rate of the weighting; None is the optimiser's.
+        weighting_lr: Learning rate of the weightings, of tasks and of dimensions; None is the optimiser's.
         exit_lr: Learning rate of the logits of learnt exits; None is the optimiser's.
         new: Names of the encoder's parameters that are not pretrained; they go with the heads.
 
@@ -76,6 +76,8 @@ def parameter_groups(
         first, last = name.split(".", 1)[0], name.rsplit(".", 1)[-1]
         if (first, last) == ("exits", "logit"):
             first = EXIT_GROUP
+        if first == "dimension_weighting":
+            first = WEIGHTING_GROUP
         if parameter.requires_grad:
             groups[first if first in groups and name not in new else "heads"]["params"].append(parameter)
     if encoder_lr is not None and not groups["encoder"]["params"]:

@@ -81,6 +81,8 @@ def train_epoch(
     means = stats.epoch_means()
     weighting = state.model.weighting
     weighting.on_epoch_end({name: means[f"loss_{name}"] for name in weighting.task_names})
+    if state.model.dimension_weighting is not None:
+        state.model.dimension_weighting.on_epoch_end(means)
     state.model.heads.on_epoch_end()
     return means
 

@@ -10,11 +10,16 @@ import torch
 
 from espnet2_ext.mtl.encoder import MultiExitCNN
 from espnet2_ext.mtl.loss import ccc_loss
+from espnet2_ext.mtl.task import Task
+from espnet2_ext.mtl.task_losses import DimensionLosses, loss_stats, mean_losses
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting, build_weighting
+from espnet2_ext.mtl.weighting.dimension_weighting import DimensionWeighting, build_dimension_weighting
+from espnet2_ext.train.step_stats import StepStats
 
 BATCH, EMBEDDING, HIDDEN = 32, 512, 128
 N_MELS, N_FRAMES = 64, 250
 TASK_COUNTS = (3, 53)
+DIMENSIONS = (2, 10, 40)
 ROUNDS, REPEATS = 15, 10
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -26,7 +31,7 @@ def rows() -> list[tuple[str, str]]:
     table = [(f"step of the default CNN, batch {BATCH}", f"{1e3 * cnn_seconds:.0f} ms")]
     for n_tasks in TASK_COUNTS:
         table += _weighting_rows(n_tasks, cnn_seconds)
-    return table + _ccc_rows(53)
+    return table + _level_rows() + _ccc_rows(53)
 
 
 def _weighting_rows(n_tasks: int, cnn_seconds: float) -> list[tuple[str, str]]:
@@ -47,6 +52,47 @@ def _weighting_rows(n_tasks: int, cnn_seconds: float) -> list[tuple[str, str]]:
         )
         for name in weightings
     ]
+
+
+def _level_rows() -> list[tuple[str, str]]:
+    """Weighting inside the tasks too: a step of a small head, with all statistics that are logged of it."""
+    tasks = [
+        Task(f"task{size}", "regression", dimensions=tuple(f"d{i}" for i in range(size))) for size in (1, *DIMENSIONS)
+    ]
+    names = [task.name for task in tasks]
+    steps = {"no weighting of dimensions": _level_step(tasks, _build("equal", names), None)}
+    for name in ("equal", "dwa", "druw"):
+        inner = build_dimension_weighting(tasks, name, {}, (), _build(name, names))
+        steps[f"{name} of dimensions"] = _level_step(tasks, _build(name, names), inner.to(DEVICE))
+    seconds = _interleaved(steps)
+    first = next(iter(seconds.values()))
+    return [
+        (f"{name}, 1 + 2 + 10 + 40 losses", f"step of a small head {value / first:.2f}x ({1e3 * value:.2f} ms)")
+        for name, value in seconds.items()
+    ]
+
+
+def _level_step(tasks: list[Task], outer: AbsWeighting, inner: DimensionWeighting | None) -> Callable[[], None]:
+    size = sum(len(task.dimensions) for task in tasks)
+    head = torch.nn.Sequential(torch.nn.Linear(EMBEDDING, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, size)).to(
+        DEVICE
+    )
+    embeddings, target = torch.randn(BATCH, EMBEDDING, device=DEVICE), torch.rand(BATCH, size, device=DEVICE)
+    labelled = {task.name: torch.ones(len(task.dimensions), dtype=torch.bool, device=DEVICE) for task in tasks}
+    stats = StepStats(DEVICE)
+
+    def step() -> None:
+        parts = ccc_loss(head(embeddings), target).split([len(task.dimensions) for task in tasks])
+        by_dimension = {
+            task.name: DimensionLosses(part, labelled[task.name]) for task, part in zip(tasks, parts, strict=True)
+        }
+        losses, present = mean_losses(by_dimension)
+        combined, values = (losses, {}) if inner is None else inner(losses, by_dimension)
+        total, weights = outer(combined, present, losses)
+        total.backward()
+        stats.add({**loss_stats(losses, weights, present), **values, **outer.stats()})
+
+    return step
 
 
 def _ccc_rows(n_dimensions: int) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 
@@ -18,7 +19,14 @@ class AbsWeighting(TaskState, ABC):
 
     Args:
         task_names: The K tasks. Everything is keyed by them; their order does not matter.
+
+    Attributes:
+        sums_to_one: Whether the weights sum to 1, as shares do, and not to about K.
+        below_zero: Whether the total of losses >= 0 can fall below 0.
     """
+
+    sums_to_one: ClassVar[bool] = False
+    below_zero: ClassVar[bool] = False
 
     @abstractmethod
     def combine(self, losses: torch.Tensor, present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,13 +41,17 @@ class AbsWeighting(TaskState, ABC):
         """
 
     def forward(
-        self, losses: Mapping[str, torch.Tensor], present: torch.Tensor | None = None
+        self,
+        losses: Mapping[str, torch.Tensor],
+        present: torch.Tensor | None = None,
+        observed: Mapping[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Combine the losses of one batch (of all ranks).
 
         Args:
-            losses: Unweighted scalar losses by task name; a task may be left out.
+            losses: Scalar losses by task name; a task may be left out.
             present: (K,) bool in the order of `task_names`, False for a task without a label. None: all of `losses`.
+            observed: The unweighted losses, for histories, where `losses` are combinations that learn themselves.
 
         Returns:
             The total (), with gradient, and the weights by task name, detached, 0 for an absent task.
@@ -47,17 +59,25 @@ class AbsWeighting(TaskState, ABC):
         Raises:
             ValueError: A loss of an unknown task, or no loss at all.
         """
+        unweighted = None if observed is None else self._stack(observed, present)[0]
         values, present = self._stack(losses, present)
-        with torch.autocast(device_type=values.device.type, enabled=False):
+        total, weights = self.weigh(values, present, unweighted)
+        return total, self.by_task(weights)
+
+    def weigh(
+        self, losses: torch.Tensor, present: torch.Tensor | None, observed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Combine losses (K,), at least float32, in the order of `task_names`; as `forward`, whose dicts cost more."""
+        with torch.autocast(device_type=losses.device.type, enabled=False):
             if present is not None:
-                values = torch.where(present, values, 0.0)
-            total, weights = self.combine(values, present)
+                losses = torch.where(present, losses, 0.0)
+            total, weights = self.combine(losses, present)
             weights = weights.detach()
             if present is not None:
                 weights = torch.where(present, weights, 0.0)
             if self.training:
-                self.on_step(values.detach(), present)
-        return total, self.by_task(weights)
+                self.on_step((losses if observed is None else observed).detach(), present)
+        return total, weights
 
     def on_step(self, losses: torch.Tensor, present: torch.Tensor | None) -> None:
         """Take note of a training step's unweighted losses (K,); by default nothing."""

@@ -29,6 +29,8 @@ class RevisedUncertaintyWeighting(UncertaintyWeighting):
         UserError: An option is out of its range.
     """
 
+    below_zero = False
+
     def __init__(
         self,
         task_names: Sequence[str],

@@ -24,6 +24,8 @@ class SoftmaxWeighting(AbsWeighting):
         task_names: The K tasks.
     """
 
+    sums_to_one = True
+
     def __init__(self, task_names: Sequence[str]) -> None:
         super().__init__(task_names)
         self.add_task_parameter("logit", [0.0] * len(self.task_names))

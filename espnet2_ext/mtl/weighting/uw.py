@@ -30,6 +30,8 @@ class UncertaintyWeighting(AbsWeighting):
         UserError: An option is out of its range.
     """
 
+    below_zero = True
+
     def __init__(
         self,
         task_names: Sequence[str],

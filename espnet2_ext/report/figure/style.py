@@ -4,7 +4,6 @@ import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -94,8 +93,8 @@ def svg_uri(figure: Figure) -> str:
 
 def line_styles(n: int) -> list[dict[str, object]]:
     """Return colour and dashes for n lines, no two alike up to 28."""
-    colours = cycle(COLOURS)
-    return [{"color": next(colours), "linestyle": DASHES[(i + i // len(COLOURS)) % len(DASHES)]} for i in range(n)]
+    rounds = [divmod(i, len(COLOURS)) for i in range(n)]
+    return [{"color": COLOURS[i], "linestyle": DASHES[(i + turn) % len(DASHES)]} for turn, i in rounds]
 
 
 def epoch_axis(axes: Axes) -> None:

@@ -124,6 +124,9 @@ def train(
     } | ({"twins": True, "twins_conf": TWINS} if "twins" in labels else {})  # fmt: skip
     if labels == "chain":
         config |= {"heads": "chain", "head_conf": {"dimension_chain": ["emotion"], "hidden_size": 6, "norm": "batch"}}
+    if labels.startswith("dimensions"):
+        step = "iteration" if weighting == "equal" else "epoch"
+        config |= {"dimension_weighting": "druw", "dimension_weighting_conf": {"step": step}}
     model = build_model(config).double()
     groups = parameter_groups(model.named_parameters(), None, 0.05, 0.05)
     optimizer = torch.optim.AdamW(groups, lr=0.01)
@@ -159,6 +162,8 @@ CASES = [
     ("druw", "augmented", "group", 1),
     ("equal", "augmented", "batch", 1),
     ("druw", "chain", "batch", 1),
+    ("druw", "dimensions some", "group", 1),
+    ("equal", "dimensions one rank without", "group", 2),
     ("ruwl", "twins", "group", 1),
     ("druw", "twins", "batch", 2),
     ("ruwl", "twins augmented", "batch", 1),
@@ -194,3 +199,6 @@ def test_the_cases_train(results: Any) -> None:
     for task in ("emotion", "country"):
         assert learnt[f"exits.{task}.logit"].abs().min() > 1e-3  # they start at 0
     assert "exits.age.logit" not in learnt
+    inner = by_case["druw", "dimensions some", "group", 1]
+    alphas = [inner[f"dimension_weighting.weightings.emotion.log_alpha2.emotion_{d}"].abs() for d in "abc"]
+    assert min(alphas) > 1e-3  # they start at 0

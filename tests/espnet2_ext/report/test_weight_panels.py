@@ -1,0 +1,59 @@
+"""Weights of many dimensions: a panel a task, readable with 40 lines."""
+
+from pathlib import Path
+
+import pytest
+
+from espnet2_ext.mtl.task_spec import task_spec_from_dict
+from espnet2_ext.report.experiment import Experiment
+from espnet2_ext.report.figure.style import line_styles, styled
+from espnet2_ext.report.figure.weights import extremes, weight_curve, weighted_dimensions, weighted_losses
+
+EMOTIONS = [f"Emotion{i}" for i in range(10)]
+MANY = [f"United_States_{name}_{i}" for name in EMOTIONS for i in range(4)]
+SPEC = {
+    "tasks": [
+        {"name": "type", "type": "classification", "classes": ["x", "y"]},
+        {"name": "two", "type": "regression", "dimensions": ["Valence", "Arousal"]},
+        {"name": "high", "type": "regression", "dimensions": EMOTIONS},
+        {"name": "culture", "type": "regression", "dimensions": MANY},
+    ]
+}
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    spec = task_spec_from_dict(SPEC)
+    train = {}
+    for epoch in range(1, 6):
+        row = {f"weight_{task.name}": 1.0 for task in spec}
+        for task in spec.tasks[1:]:
+            for index, name in enumerate(task.dimensions):
+                row[f"weight_{task.name}_{name}"] = 1 + 0.02 * epoch * (index - len(task.dimensions) / 2)
+        train[epoch] = row
+    return Experiment(Path("exp"), {}, spec, train, {}, {})
+
+
+def test_one_panel_a_task(experiment: Experiment) -> None:
+    with styled():
+        panels = weight_curve(experiment).axes
+    assert [panel.get_ylabel() for panel in panels] == [
+        "task weight", "weight in two", "weight in high", "weight in culture",
+    ]  # fmt: skip
+    named = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in panels]
+    assert named[:3] == [["type", "two", "high", "culture"], ["Valence", "Arousal"], EMOTIONS]
+    # Of 40, drawn all, those that end highest and lowest are named: weights rise with the place in the list.
+    assert named[3] == [*MANY[:-4:-1], *MANY[2::-1]]
+    assert len(panels[3].lines) == 40 + 6
+
+
+def test_tasks_and_dimensions_are_told_apart(experiment: Experiment) -> None:
+    assert weighted_losses(experiment) == ("type", "two", "high", "culture")
+    assert {task: len(names) for task, names in weighted_dimensions(experiment).items()} == {
+        "two": 2, "high": 10, "culture": 40,
+    }  # fmt: skip
+    assert extremes(experiment, "two", ("Valence", "Arousal")) == [("Arousal", 1.0), ("Valence", pytest.approx(0.9))]
+
+
+def test_no_two_lines_look_alike() -> None:
+    assert len({(style["color"], str(style["linestyle"])) for style in line_styles(28)}) == 28
