@@ -133,7 +133,7 @@ def test_table_of_two_rows(recipe: RecipeCopy, first_run: str, small: list[str])
     """What is there is not trained again; differences to a network are of the same resampled sets."""
     before = recipe.files()
     rows = "DRUW=conf/tuning/train_druw.yaml EW=conf/tuning/train_equal.yaml"
-    options = ("--rows", rows, "--seeds", "1", "--out", "exp/TWO.md", "--table_opts", "--against EW")
+    options = ("--rows", rows, "--seeds", "1", "--out", "exp/TWO.md")
     output = recipe.run_ok("local/table.sh", *options, "--", *small)
     assert "2 cells, 2 at a time" in output
     assert not [path for path, time in recipe.files().items() if path.endswith(".pth") and before.get(path) != time]

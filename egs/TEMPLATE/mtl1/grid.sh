@@ -19,6 +19,7 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
 . "${MAIN_ROOT}/utils/parse_options.sh"
+. "${MAIN_ROOT}/utils/cells.sh"
 . ./cmd.sh
 require_arg rows seeds
 
@@ -32,28 +33,12 @@ for row in ${rows}; do
     for config in "${configs[@]}"; do
         for seed in ${seeds}; do
             tag=$(basename "${config}" .yaml)_seed${seed}
-            cells+=("--mtl_config ${config} --seed ${seed} --tag ${tag}")
+            cells+=("--mtl_config ${config} --seed ${seed} --tag ${tag} --stage 6 --stop_stage 8")
             table_rows+=("${row%%=*}=exp/${tag}")
         done
     done
 done
-log "${#cells[@]} cells, ${jobs} at a time"
-
-if [ "${jobs}" -eq 1 ]; then
-    for cell in "${cells[@]}"; do
-        # shellcheck disable=SC2086 # options
-        ./mtl.sh "$@" ${cell} --stage 6 --stop_stage 8
-    done
-else
-    mkdir -p exp/grid
-    # nproc goes by OMP_NUM_THREADS, which path.sh sets for parallel jobs.
-    threads=$(max 1 $(($(env -u OMP_NUM_THREADS nproc) / jobs)))
-    for i in "${!cells[@]}"; do
-        echo "with_free_gpu.sh exp/grid ./mtl.sh --train_threads ${threads} ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "exp/grid/cell.$((i + 1)).sh"
-    done
-    # shellcheck disable=SC2086 # a command and options
-    ${train_cmd} --max-jobs-run "${jobs}" "JOB=1:${#cells[@]}" exp/grid/cell.JOB.log bash exp/grid/cell.JOB.sh
-fi
+run_cells exp/grid "${jobs}" ./mtl.sh "$@"
 
 # shellcheck disable=SC2086 # lists and options
 python3 -m espnet2_ext.bin.mtl_table --rows "${table_rows[*]} ${more_rows}" --set ${table_set} --title "${title}" ${table_opts} \

@@ -65,6 +65,8 @@ $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
 . "${MAIN_ROOT}/utils/parse_options.sh"
+. "${MAIN_ROOT}/utils/run_stage.sh"
+. "${MAIN_ROOT}/utils/launch.sh"
 . ./cmd.sh
 [ $# -eq 0 ] || die "unknown argument '$1'; see --help"
 
@@ -86,28 +88,6 @@ stats=${exp_dir}/stats_${feature_tag}
 exp=${exp_dir}/${tag}
 # Of feats_data: one place, whatever the folders of the sets are.
 shared_feats=${feats_data:+dump/${feature_tag}/org/$(basename "${feats_data}")}
-
-# run_stage NUMBER OPTIONS "INPUTS" "OUTPUTS" FUNCTION: call the function unless it has finished with the same
-# options and inputs; remember it when it has.
-run_stage() {
-    local number=$1 marker from to state
-    marker=.stages/${5}_$(tr -c 'A-Za-z0-9\n' '_' <<< "${4%% *}")
-    read -ra from <<< "$3"
-    read -ra to <<< "$4"
-    state=(--marker "${marker}" --options "$2" --inputs "${from[@]}" --outputs "${to[@]}")
-    if stage_done.py check "${state[@]}" 2> /dev/null; then
-        log "stage ${number}: ${to[0]} is up to date"
-        return
-    fi
-    log "stage ${number}: ${5//_/ }: ${to[0]}"
-    "$5"
-    stage_done.py write "${state[@]}"
-}
-
-# Move a file over another unless they are equal.
-replace_if_new() {
-    if cmp -s "$1" "$2"; then rm "$1"; else mv "$1" "$2"; fi
-}
 
 prepare_data() {
     local set
@@ -157,37 +137,26 @@ collect_stats() {
     python3 -m espnet2_ext.bin.collect_stats --scp "${dump}/${train_set}/feats.scp" --out "${stats}/feats_stats.npz"
 }
 
-# The command that starts training processes: python, or torchrun for several.
-launcher() {
-    local processes=${nproc}
-    [ "${ngpu}" -eq 0 ] || processes=${ngpu}
-    if [ "${processes}" -eq 1 ] && [ "${num_nodes}" -eq 1 ]; then
-        echo "python3"
-    elif [ "${num_nodes}" -eq 1 ]; then
-        echo "torchrun --standalone --nproc_per_node ${processes}"
-    else
-        [ -n "${rdzv_endpoint}" ] || die "--num_nodes ${num_nodes} needs --rdzv_endpoint HOST:PORT"
-        echo "torchrun --nnodes ${num_nodes} --nproc_per_node ${processes} --rdzv_backend c10d" \
-            "--rdzv_id ${tag} --rdzv_endpoint ${rdzv_endpoint}"
+# begin_experiment INPUTS: put the configuration in place; an experiment that was begun with another one, or on other data, is
+# kept under another name.
+begin_experiment() {
+    local backup from begun
+    read -ra from <<< "$1"
+    begun=(--marker "${exp}/.begun" --options "seed=${seed} ${mtl_args}" --inputs "${from[@]}")
+    if [ -e "${exp}/.begun" ] && ! stage_done.py check "${begun[@]}" 2> /dev/null; then
+        backup=${exp}.$(date -r "${exp}/.begun" +%Y%m%d-%H%M%S)
+        log "stage 6: configuration or data have changed; the earlier experiment is kept as ${backup}"
+        mv "${exp}" "${backup}"
+        mkdir -p "${exp}"
+        mv "${backup}/train.yaml.new" "${exp}/train.yaml.new"
     fi
-}
-
-# Print each epoch's line of a log that is being written; stop_progress ends it, also where the script ends early.
-show_progress() {
-    # In this order: grep inherits the standard error that stands when it starts.
-    tail -n 0 -F --pid $$ "$1" > >(grep --line-buffered -o 'epoch [0-9]* of .*' >&2) 2> /dev/null &
-    follower=$!
-    trap stop_progress EXIT
-}
-
-stop_progress() {
-    kill "${follower}" 2> /dev/null || true
-    trap - EXIT
+    [ -e "${exp}/.begun" ] || stage_done.py write "${begun[@]}"
+    cmp -s "${exp}/train.yaml.new" "${exp}/train.yaml" || cp "${exp}/train.yaml.new" "${exp}/train.yaml"
 }
 
 train() {
     local launch threads=${train_threads} gpus=0 train_log=${exp}/train.log
-    launch=$(launcher)
+    launch=$(launcher "${ngpu}" "${nproc}" "${num_nodes}" "${tag}" "${rdzv_endpoint}")
     # Each node writes a log of its own.
     [ "${num_nodes}" -eq 1 ] || train_log=${exp}/train.$(uname -n).$$.log
     [ "${threads}" -gt 0 ] || threads=$(max 1 $((cores / nproc)))
@@ -284,18 +253,7 @@ if stage_enabled 6; then
     # Tables alone do not tell: new arks under the same names have the same feats.scp.
     inputs+=$(printf " ${dump}/%s ${dump}/org/%s" "${train_set}" "${train_set}" "${valid_set}" "${valid_set}")
     inputs+=" ${shared_feats}"
-    begun=(--marker "${exp}/.begun" --options "seed=${seed} ${mtl_args}")
-    # shellcheck disable=SC2086 # a list
-    if [ -e "${exp}/.begun" ] && ! stage_done.py check "${begun[@]}" --inputs ${inputs} 2> /dev/null; then
-        backup=${exp}.$(date -r "${exp}/.begun" +%Y%m%d-%H%M%S)
-        log "stage 6: configuration or data have changed; the earlier experiment is kept as ${backup}"
-        mv "${exp}" "${backup}"
-        mkdir -p "${exp}"
-        mv "${backup}/train.yaml.new" "${exp}/train.yaml.new"
-    fi
-    # shellcheck disable=SC2086 # a list
-    [ -e "${exp}/.begun" ] || stage_done.py write "${begun[@]}" --inputs ${inputs}
-    cmp -s "${exp}/train.yaml.new" "${exp}/train.yaml" || cp "${exp}/train.yaml.new" "${exp}/train.yaml"
+    begin_experiment "${inputs}"
     run_stage 6 "seed=${seed} ${mtl_args}" "${inputs}" "${exp}/valid.score.ave.pth" train
 fi
 

@@ -27,15 +27,11 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/log.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
+# shellcheck source=utils/rows.sh
+. "${MAIN_ROOT}/utils/rows.sh"
 [[ ${exvo_root} != *[[:space:]]* ]] || die "${exvo_root}: has white space; link the folder to a path without"
 
-if [ -z "${rows}" ]; then
-    single=conf/tuning/train_single
-    rows="ST=${single}_emotion.yaml,${single}_country.yaml,${single}_age.yaml"
-    for row in EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw; do
-        rows+=" ${row%=*}=conf/tuning/train_${row#*=}.yaml"
-    done
-fi
+[ -n "${rows}" ] || rows=$(table_rows "emotion country age" EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw)
 
 # The experiments of a row, LABEL=exp/A LABEL=exp/B ...; a baseline's row is its name.
 experiments=()
@@ -59,12 +55,8 @@ data_opts="${exvo_root:+--exvo_root ${exvo_root}} ${local_data_opts}"
 [ -z "${baselines}" ] || local/baselines.sh --sets "${baselines}" --seeds "${seeds}" --exvo_root "${exvo_root}" \
     --own_features "${own_features}" --nj "${nj}" --baseline_args "${baseline_args}" -- --team "${team}" --number "${number}" "$@"
 
-against=()
-for label in EW ST; do
-    [[ " ${rows}" != *" ${label}="* ]] || against+=("${label}")
-done
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows[*]}" --jobs "${jobs}" --title "ExVo-MultiTask" \
-    --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml ${against[0]:+--against ${against[*]}}" -- \
+    --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml $(table_against "${rows}" EW ST)" -- \
     --nj "${nj}" --test_sets dev --blind_sets test --local_data_opts "${data_opts}" \
     --score_opts "--team ${team} --number ${number}" "$@"
 

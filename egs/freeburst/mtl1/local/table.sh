@@ -8,8 +8,7 @@ seeds="1 2 3"        # seeds
 jobs=2               # cells that run at the same time, each with one thread
 title="Voices of free games: all weightings" # heading of the table
 out=exp/RESULTS.md   # the table
-table_opts=          # further options for the table, e.g. "--against EW"
-options="rows seeds jobs title out table_opts"
+options="rows seeds jobs title out"
 help_message="Usage: $0 [options] [-- options of mtl.sh]
 
 $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
@@ -20,14 +19,10 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/log.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
+# shellcheck source=utils/rows.sh
+. "${MAIN_ROOT}/utils/rows.sh"
 
-if [ -z "${rows}" ]; then
-    single=conf/tuning/train_single
-    rows="ST=${single}_type.yaml,${single}_verbal.yaml,${single}_sex.yaml,${single}_intensity.yaml"
-    for row in EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw softmax=softmax RUWL=ruwl; do
-        rows+=" ${row%=*}=conf/tuning/train_${row#*=}.yaml"
-    done
-fi
+[ -n "${rows}" ] || rows=$(table_rows "type verbal sex intensity" EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw softmax=softmax RUWL=ruwl)
 
 ./mtl.sh "$@" --stage 1 --stop_stage 1
 # As many resamplings as the networks get: only differences on the same resampled sets have intervals.
@@ -40,4 +35,4 @@ for argument in "$@"; do
 done
 local/reference.sh ${reference_opts[@]+"${reference_opts[@]}"}
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" --title "${title}" --out "${out}" \
-    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "${table_opts}" -- "$@"
+    --more_rows "eGeMAPS-SVM=exp/ref_egemaps duration-SVM=exp/ref_duration" --table_opts "$(table_against "${rows}" EW)" -- "$@"

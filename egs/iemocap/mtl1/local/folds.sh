@@ -26,6 +26,8 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/log.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
+# shellcheck source=utils/cells.sh
+. "${MAIN_ROOT}/utils/cells.sh"
 # shellcheck source=egs/TEMPLATE/mtl1/cmd.sh
 . ./cmd.sh
 # shellcheck source=egs/iemocap/mtl1/local/condition.sh
@@ -52,28 +54,11 @@ for config in ${mtl_config}; do
         tag=$(basename "${config}" .yaml)_seed${seed}
         tags+=("${tag}")
         for fold in $(seq "${folds}"); do
-            cells+=("--fold ${fold} --mtl_config ${config} --seed ${seed} --tag ${tag}")
+            cells+=("--fold ${fold} --mtl_config ${config} --seed ${seed} --tag ${tag} --stage 6 --stop_stage 8")
         done
     done
 done
-log "${name}: ${#cells[@]} trainings, ${jobs} at a time"
-
-if [ "${jobs}" -eq 1 ]; then
-    for cell in "${cells[@]}"; do
-        # shellcheck disable=SC2086 # options
-        ./run.sh "${common[@]}" "$@" ${cell} --stage 6 --stop_stage 8
-    done
-else
-    logs=exp/${name}/cells
-    mkdir -p "${logs}"
-    # nproc goes by OMP_NUM_THREADS, which path.sh sets for parallel jobs.
-    threads=$(max 1 $(($(env -u OMP_NUM_THREADS nproc) / jobs)))
-    for i in "${!cells[@]}"; do
-        echo "with_free_gpu.sh ${logs} ./run.sh --train_threads ${threads} ${common[*]@Q} ${*@Q} ${cells[i]} --stage 6 --stop_stage 8" > "${logs}/cell.$((i + 1)).sh"
-    done
-    # shellcheck disable=SC2086 # a command and options
-    ${train_cmd} --max-jobs-run "${jobs}" "JOB=1:${#cells[@]}" "${logs}/cell.JOB.log" bash "${logs}/cell.JOB.sh"
-fi
+run_cells "exp/${name}/cells" "${jobs}" ./run.sh "${common[@]}" "$@"
 
 python3 local/fold_table.py --exp_dir "exp/${name}" --folds "${folds}" --tags "${tags[@]}" --set "${table_set}" \
     --title "IEMOCAP, ${name}" --out "exp/FOLDS_${name}.md"

@@ -18,16 +18,10 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/log.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
+# shellcheck source=utils/rows.sh
+. "${MAIN_ROOT}/utils/rows.sh"
 
-if [ -z "${rows}" ]; then
-    single=conf/tuning/train_single
-    rows="ST=${single}_emotion.yaml,${single}_country.yaml,${single}_age.yaml"
-    for row in EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw; do
-        rows+=" ${row%=*}=conf/tuning/train_${row#*=}.yaml"
-    done
-fi
+[ -n "${rows}" ] || rows=$(table_rows "emotion country age" EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw)
 
-against=
-[[ " ${rows}" != *" EW="* ]] || against="--against EW"
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "dev test" \
-    --title "Synthetic vocal bursts: single tasks and weightings" --out "${out}" --table_opts "${against}" -- "$@"
+    --title "Synthetic vocal bursts: single tasks and weightings" --out "${out}" --table_opts "$(table_against "${rows}" EW)" -- "$@"
