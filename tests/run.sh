@@ -6,6 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 extras=test,baseline,onnx,hub,ssl
 python=
 arguments=()
+# Files of tests at a time, in runs of all of them: most tests use one core.
+parallel=(--numprocesses 2 --dist loadfile)
 
 usage() {
     cat <<TXT
@@ -81,7 +83,7 @@ if [ -z "${python}" ] && [ ${#arguments[@]} -eq 0 ]; then
     fi
     for minor in 3.11 3.12; do
         if [ "${minor}" != "${main_minor}" ] && other=$("${root}/tools/find_python.sh" "${minor}"); then
-            run_pytest "${other}" "${root}/tools/venv-${minor}" --ignore tests/recipes --ignore tests/bench || {
+            run_pytest "${other}" "${root}/tools/venv-${minor}" "${parallel[@]}" --ignore tests/recipes --ignore tests/bench || {
                 other_status=$?
                 failed=venv-${minor}
             }
@@ -90,7 +92,8 @@ if [ -z "${python}" ] && [ ${#arguments[@]} -eq 0 ]; then
 fi
 
 status=0
-run_pytest "${python}" "${main_venv}" ${arguments[@]+"${arguments[@]}"} || status=$?
+[ ${#arguments[@]} -gt 0 ] || arguments=("${parallel[@]}")
+run_pytest "${python}" "${main_venv}" "${arguments[@]}" || status=$?
 if [ "${status}" -eq 0 ] && [ "${other_status}" -ne 0 ]; then
     status=${other_status}
     echo "run.sh: failed in tools/${failed}:"
