@@ -1,7 +1,6 @@
-"""The recipe freeburst: packages are read as dpkg-deb reads them, and clips are what arithmetic by hand says."""
+"""The recipe freeburst: the corpus that is made of packages, and the recipe's table of clips."""
 
 import csv
-import io
 import shutil
 import subprocess
 import sys
@@ -13,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from voice_packages import (
     HEDGEWARS,
     OPENARENA,
     PLAYERS,
     PackagedClip,
     encode,
+    make_pk3,
     make_row,
     miniature_clips,
     package_files,
-    resample_by_taps,
+    torn,
     write_clip_table,
     write_deb,
     write_packages,
@@ -33,10 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "egs/freeburst/mtl1/local"
 sys.path.insert(0, str(LOCAL))
 
-from clip import decode_clip  # noqa: E402
-from deb import find_debs, read_members  # noqa: E402
-
-from espnet2_ext.errors import UserError  # noqa: E402
+from deb import read_members  # noqa: E402
 
 OGG = "usr/share/games/hedgewars/Data/Sounds/voices/British/Amazing.ogg"
 PK3 = "usr/share/games/openarena/baseoa/pak2-players.pk3"
@@ -50,49 +46,6 @@ def clips() -> list[PackagedClip]:
 @pytest.fixture(scope="module")
 def packages(clips: list[PackagedClip], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_packages(tmp_path_factory.mktemp("debs"), clips)
-
-
-def pk3(**members: bytes) -> bytes:
-    """A zip archive, deflated, of members sound/<name>.wav."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(f"sound/{name}.wav", content)
-    return stream.getvalue()
-
-
-# --- local/deb.py
-
-
-@pytest.mark.parametrize("compression", ["xz", "gz", "bz2", ""])
-def test_members_are_read_in_the_packages_order(compression: str, tmp_path: Path) -> None:
-    archive = pk3(one=b"1" * 999, two=b"22")
-    deb = write_deb(tmp_path / "a_1_all.deb", {"usr/b": b"of b", PK3: archive, "usr/a": b"of a"}, compression)
-    wanted = ["usr/a", f"{PK3}:sound/two.wav", f"{PK3}:sound/one.wav", "usr/b"]
-    assert list(read_members(deb, wanted)) == [
-        ("usr/b", b"of b"),
-        (f"{PK3}:sound/two.wav", b"22"),
-        (f"{PK3}:sound/one.wav", b"1" * 999),
-        ("usr/a", b"of a"),
-    ]
-
-
-@pytest.mark.parametrize("compression", ["xz", "gzip", "none"])
-def test_a_package_that_dpkg_deb_builds(compression: str, tmp_path: Path) -> None:
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("dpkg-deb is missing: the system is not of Debian's family")
-    tree = tmp_path / "tree"
-    files = {"usr/share/a long name, with blanks": b"abc", OGG: bytes(range(256)) * 50, "usr/empty": b""}
-    files["usr/" + "deep/" * 30 + "file"] = b"its path has more than 100 characters"
-    for name, content in files.items():
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_bytes(content)
-    (tree / "DEBIAN").mkdir()
-    control = "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\n"
-    (tree / "DEBIAN/control").write_text(control)
-    command = ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", tree, tmp_path / "a_1_all.deb"]
-    subprocess.run(command, check=True, capture_output=True)
-    assert dict(read_members(tmp_path / "a_1_all.deb", list(files))) == files
 
 
 def test_dpkg_deb_reads_the_miniatures(packages: Path, clips: list[PackagedClip], tmp_path: Path) -> None:
@@ -109,188 +62,6 @@ def test_dpkg_deb_reads_the_miniatures(packages: Path, clips: list[PackagedClip]
             path = tmp_path / name / file
             content = zipfile.ZipFile(path).read(member) if member else path.read_bytes()
             assert read[clip.path] == content, clip.path
-
-
-def torn(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def bad_package(tmp_path: Path, kind: str) -> Path:
-    path = tmp_path / "a_1_all.deb"
-    good = {
-        "usr/a": b"a",
-        PK3: pk3(one=np.random.default_rng(0).bytes(5000)),
-        "usr/z": np.random.default_rng(1).bytes(5000),
-    }
-    compression = "" if "plain" in kind else "xz"
-    if kind == "zip that ends early":
-        good[PK3] = torn(good[PK3])
-    if kind == "zip with other bytes":
-        good[PK3] = good[PK3][:200] + bytes(1000) + good[PK3][1200:]
-    content = write_deb(path, good, compression).read_bytes()
-    changed = {
-        "text": b"not a package\n",
-        "empty": b"",
-        "magic only": b"!<arch>\n",
-        "no data": content[: content.index(b"data.tar")],
-        "torn": torn(content),
-        "torn plain": content[:-6000],
-        "zstd": content.replace(b"data.tar.xz ", b"data.tar.zst"),
-        "broken xz": content.replace(b"\xfd7zXZ", b"\xfd7zXY"),
-        "odd header": content.replace(b"control.tar.xz", b"contrl")[:80] + b"x" * 100,
-    }
-    path.write_bytes(changed.get(kind, content))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("text", "no Debian package; delete it and download it again"),
-        ("empty", "no Debian package"),
-        ("magic only", "ends before its data"),
-        ("no data", "ends before its data"),
-        ("torn", "ends within its data"),
-        ("torn plain", "ends within its data"),
-        ("zstd", "packed with zstd; get the package of Debian 12"),
-        ("broken xz", "cannot be read as a Debian package"),
-        ("odd header", "cannot be read as a Debian package"),
-        ("zip that ends early", "cannot be read as a Debian package"),
-        ("zip with other bytes", "cannot be read as a Debian package"),
-        ("no such file", "has no usr/b; it is another version: labels.csv is of Debian 12"),
-        ("no such member", f"{PK3} has no sound/two.wav; it is another version"),
-    ],
-)
-def test_what_is_no_package_is_one_line(kind: str, message: str, tmp_path: Path) -> None:
-    deb = bad_package(tmp_path, kind)
-    wanted = ["usr/a", f"{PK3}:sound/one.wav", "usr/z"]
-    wanted += ["usr/b"] if kind == "no such file" else []
-    wanted += [f"{PK3}:sound/two.wav"] if kind == "no such member" else []
-    with pytest.raises(UserError) as caught:
-        list(read_members(deb, wanted))
-    assert str(caught.value).startswith(f"{deb}: ")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_find_debs(tmp_path: Path) -> None:
-    names = ("one", "one-data")
-    for name in ("one_1.0_all.deb", "one-data_2.0_all.deb", "other_1_all.deb"):
-        (tmp_path / name).touch()
-    assert find_debs(tmp_path, names) == {
-        "one": tmp_path / "one_1.0_all.deb", "one-data": tmp_path / "one-data_2.0_all.deb",
-    }  # fmt: skip
-    (tmp_path / "one_1.1_all.deb").touch()
-    with pytest.raises(UserError, match=r"2 files one_\*\.deb; one is needed of one, one-data"):
-        find_debs(tmp_path, names)
-    for folder in (tmp_path / "none", tmp_path):
-        with pytest.raises(UserError, match=r"no lost_<version>\.deb"):
-            find_debs(folder, ("lost",))
-
-
-# --- local/clip.py
-
-
-def pcm(samples: np.ndarray, rate: int = 16000) -> bytes:
-    """A wav of int16 samples (N,) or (N, C), byte by byte as given."""
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as file:
-        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return stream.getvalue()
-
-
-def test_quiet_ends_are_trimmed_to_a_margin_of_20_ms() -> None:
-    """At 16 kHz: 320 samples stay before the first and behind the last above a hundredth of the peak."""
-    samples = np.zeros(4000, np.int16)
-    samples[:1000] = 80  # exactly 1 % of the peak: quiet
-    samples[1000:1500] = 8000
-    samples[2000] = -81  # the last that is louder
-    samples[2001:] = -79
-    clip = decode_clip(pcm(samples), "a")
-    # 32767 / 32768 is nearer to each value than half a step: the samples stay as they are.
-    assert np.array_equal(clip, samples[1000 - 320 : 2001 + 320])
-    assert clip.dtype == np.int16
-
-
-def test_a_sound_up_to_the_ends_stays_whole() -> None:
-    samples = np.array([8000, -5, 3, 6000] * 50, np.int16)
-    assert np.array_equal(decode_clip(pcm(samples), "a"), samples)
-
-
-def test_channels_become_their_mean() -> None:
-    samples = np.array([[8000, 4000], [-3000, -1000], [100, -100], [7001, 5001]] * 100, np.int16)
-    assert np.array_equal(decode_clip(pcm(samples), "a"), np.tile([6000, -2000, 0, 6001], 100))
-
-
-@pytest.mark.parametrize(
-    ("peak", "expected"),
-    # 0.999 * 32767 = 32734.2; a peak of 32735 / 32768 = 0.99899 is below 0.999 and stays.
-    [(32767, 32734), (-32768, -32734), (32736, 32734), (32735, 32734), (32000, 31999)],
-)
-def test_what_would_clip_is_scaled_down(peak: int, expected: int) -> None:
-    samples = np.array([peak, 16384, -8192, 0] * 10, np.int16)
-    clip = decode_clip(pcm(samples), "a")
-    assert clip[0] == expected
-    gain = 0.999 / (abs(peak) / 32768) if abs(peak) > 0.999 * 32768 else 1
-    assert clip[1] == round(16384 / 32768 * gain * 32767)
-
-
-def test_a_decoded_peak_above_one() -> None:
-    """As Vorbis may decode to, and floats here hold."""
-    stream = io.BytesIO()
-    soundfile.write(stream, np.array([1.6, -0.8, 0.4, 0.0] * 20), 16000, format="WAV", subtype="FLOAT")
-    clip = decode_clip(stream.getvalue(), "a")
-    assert clip[:4].tolist() == [32734, -16367, 8184, 0]  # 0.999 * 32767 times 1, -1/2, 1/4
-
-
-@pytest.mark.parametrize(
-    ("rate", "length"), [(44100, 44100), (44100, 30001), (22050, 11025), (48000, 5000), (8000, 777)]
-)
-def test_resampling(rate: int, length: int) -> None:
-    """ceil(N * 16000 / rate) samples; each the sum over the filter's taps."""
-    rng = np.random.default_rng(length)
-    samples = np.round(8000 * np.sin(np.arange(length) * 2 * np.pi * 440 / rate) + rng.normal(0, 500, length))
-    samples[[0, -1]] = 16000  # loud at the ends: nothing is trimmed
-    clip = decode_clip(pcm(samples, rate), "a")
-    assert len(clip) == -(-length * 16000 // rate)
-    assert np.array_equal(clip, np.round(resample_by_taps(samples / 32768, rate) * 32767))
-
-
-def test_resampling_keeps_tones_and_removes_what_is_above() -> None:
-    t = np.arange(44100) / 44100
-    clip = decode_clip(
-        pcm(np.round(8000 * np.sin(2 * np.pi * 1000 * t) + 8000 * np.sin(2 * np.pi * 12000 * t)), 44100), "a"
-    )
-    expected = 8000 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
-    # Trimming may take a few samples off the ends, where the tone is quiet.
-    assert len(clip) == 16000
-    assert np.abs(clip[200:-200] - expected[200:-200]).max() < 30
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (pcm(np.zeros(500, np.int16)), "silent"),
-        (pcm(np.zeros(500, np.int16), 44100), "silent"),
-        (pcm(np.zeros(0, np.int16), 44100), "silent"),
-        (b"this is a text\n", "no readable audio"),
-        (b"", "no readable audio"),
-        (encode(np.ones(4000) / 2, 16000, "ogg")[:40], "no readable audio"),
-    ],
-    # An Ogg stream has a random number, which would be in a name made of the content.
-    ids=["silence", "silence at 44.1 kHz", "no sample", "text", "nothing", "torn"],
-)
-def test_what_is_no_voice_is_one_line(content: bytes, message: str) -> None:
-    with pytest.raises(UserError, match=message) as caught:
-        decode_clip(content, "a.deb: sound/a.wav")
-    assert str(caught.value).startswith("a.deb: sound/a.wav: ")
-    assert "\n" not in str(caught.value)
-
-
-# --- local/make_corpus.py
 
 
 def make_corpus(debs: Path, table: Path, out: Path) -> subprocess.CompletedProcess[str]:
@@ -404,7 +175,7 @@ def test_bad_packages_leave_nothing(few: Callable[..., Path], tmp_path: Path, ca
     elif case == "torn":
         last.write_bytes(torn(last.read_bytes()))
     elif case == "torn zip":
-        write_deb(last, {PK3: torn(pk3(b=np.random.default_rng(0).bytes(3000)))})
+        write_deb(last, {PK3: torn(make_pk3(b=np.random.default_rng(0).bytes(3000)))})
     done = make_corpus(tmp_path / "debs", table, tmp_path / "out")
     assert message in done.stderr
     assert_nothing_made(done, tmp_path)

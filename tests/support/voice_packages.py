@@ -204,3 +204,16 @@ def write_clip_table(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def make_pk3(**members: bytes) -> bytes:
+    """A zip archive, deflated, of members sound/<name>.wav."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"sound/{name}.wav", content)
+    return stream.getvalue()
+
+
+def torn(content: bytes) -> bytes:
+    return content[: len(content) // 2]
