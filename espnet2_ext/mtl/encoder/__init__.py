@@ -1,6 +1,7 @@
 """Encoders: features to one embedding per exit."""
 
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder
+from espnet2_ext.mtl.encoder.emo18 import Emo18
 from espnet2_ext.mtl.encoder.mlp import MLP
 from espnet2_ext.mtl.encoder.multi_exit_cnn import MultiExitCNN
 from espnet2_ext.mtl.encoder.panns_cnn import CNN10, CNN14
@@ -13,7 +14,8 @@ ENCODERS: dict[str, type[AbsEncoder]] = {
     "cnn14": CNN14,
     "resnet18": ResNet18,
     "mlp": MLP,
+    "emo18": Emo18,
     "ssl": SSLEncoder,
 }
 
-__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "MLP", "MultiExitCNN", "ResNet18", "SSLEncoder"]
+__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "Emo18", "MLP", "MultiExitCNN", "ResNet18", "SSLEncoder"]
