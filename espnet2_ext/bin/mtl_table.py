@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import run_cli
 from espnet2_ext.fileio.atomic import atomic_path
+from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.report.differences import parse_pairs
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.facts import table_facts
@@ -38,14 +39,23 @@ def main() -> None:
     parser.add_argument(
         "--select", choices=("true", "false"), default="false", help="sort by the score, mark the best row as selected"
     )
+    parser.add_argument(
+        "--mark_best", choices=("true", "false"), default="false", help="mark the best mean of each column"
+    )
+    parser.add_argument(
+        "--more_metrics", nargs="*", default=[], choices=sorted({*REGRESSION_METRICS, *CLASSIFICATION_METRICS}),
+        help="columns besides the score's, of the tasks that have such a metric",
+    )  # fmt: skip
     args = parser.parse_args()
-    options = TableOptions(args.against, parse_pairs(args.pairs), args.parameters == "true")
+    options = TableOptions(args.against, parse_pairs(args.pairs), args.parameters == "true", args.mark_best == "true")
     directories = parse_rows(args.rows)
     sections, texts = [], []
     for name in args.set_names:
-        spec, rows = read_grid(directories, name)
+        spec, rows = read_grid(directories, name, args.more_metrics)
         rows = best_first(spec, rows) if args.select == "true" else rows
-        paper = read_paper(args.paper, spec, list(directories)) if args.paper and name == args.set_names[0] else None
+        paper = None
+        if args.paper and name == args.set_names[0]:
+            paper = read_paper(args.paper, list(rows[0].cells), list(directories))
         heading = name if len(args.set_names) > 1 else ""
         sections.append(set_markdown(spec, rows, paper, options, heading))
         texts.append(set_text(spec, rows, paper, options, heading))

@@ -8,7 +8,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.report.bootstrap import interval, p_value
 from espnet2_ext.report.grid import Row
-from espnet2_ext.report.naming import main_keys, metric_name
+from espnet2_ext.report.naming import metric_name
 from espnet2_ext.report.paper import Paper
 from espnet2_ext.report.text_table import MISSING, format_interval
 
@@ -37,7 +37,7 @@ def difference_cells(spec: TaskSpec, rows: Sequence[Row], against: str) -> tuple
         UserError: There is no such row, or it has no bootstrap.
     """
     reference = _sampled_row(rows, "--against", against)
-    keys = main_keys(spec)
+    keys = list(reference.cells)
     lines = []
     for row in rows:
         if row is not reference:
@@ -55,7 +55,7 @@ def gain_cells(
     Raises:
         UserError: There is no such row, or it has no bootstrap.
     """
-    keys = main_keys(spec)
+    keys = list(rows[0].cells)
     header = ["gain"]
     for key in keys:
         header += [metric_name(spec, key), "relative (%)", *(["paper (%)"] if paper else [])]

@@ -40,7 +40,7 @@ class Row:
     Attributes:
         name: Its name.
         seeds: Seeds of its models.
-        cells: By key (`<task>_<metric>` or the score's name).
+        cells: By key (`<task>_<metric>` or the score's name), in the order of a table's columns.
         samples: By key, the resampled means over seeds (R,); empty without bootstraps.
         fingerprint: What the resampled sets are drawn from.
         n_parameters: Parameters of the models of one seed together, the most of any seed; None if unknown.
@@ -85,8 +85,8 @@ def parse_rows(text: str) -> dict[str, list[Path]]:
     return rows
 
 
-def read_grid(rows: dict[str, list[Path]], set_name: str) -> tuple[TaskSpec, list[Row]]:
-    """Read all rows.
+def read_grid(rows: dict[str, list[Path]], set_name: str, further: Sequence[str] = ()) -> tuple[TaskSpec, list[Row]]:
+    """Read all rows, with `further` metrics besides those of the score.
 
     Returns:
         The tasks of the table, with the score over all of them; the rows in order.
@@ -95,8 +95,8 @@ def read_grid(rows: dict[str, list[Path]], set_name: str) -> tuple[TaskSpec, lis
         UserError: A score is missing, or a row has two models of one task for one seed, or lacks a task of a seed.
     """
     experiments = {name: [read_experiment(path) for path in paths] for name, paths in rows.items()}
-    spec = _whole_spec([e.spec for row in experiments.values() for e in row])
-    return spec, [_read_row(name, found, spec, set_name) for name, found in experiments.items()]
+    spec = whole_spec([e.spec for row in experiments.values() for e in row])
+    return spec, [_read_row(name, found, spec, set_name, further) for name, found in experiments.items()]
 
 
 def best_first(spec: TaskSpec, rows: Sequence[Row]) -> list[Row]:
@@ -107,7 +107,7 @@ def best_first(spec: TaskSpec, rows: Sequence[Row]) -> list[Row]:
     return [*best, *known[1:], *(row for row in rows if means[row.name] is None)]
 
 
-def _whole_spec(specs: Sequence[TaskSpec]) -> TaskSpec:
+def whole_spec(specs: Sequence[TaskSpec]) -> TaskSpec:
     """Return the tasks of all experiments together, in the order of the largest."""
     largest = max(specs, key=len)
     tasks = {task.name: task for spec in (largest, *specs) for task in spec}
@@ -117,7 +117,7 @@ def _whole_spec(specs: Sequence[TaskSpec]) -> TaskSpec:
     return TaskSpec(tuple(tasks.values()), Score(largest.score.name, tuple(terms)))
 
 
-def _read_row(name: str, experiments: list[Experiment], spec: TaskSpec, set_name: str) -> Row:
+def _read_row(name: str, experiments: list[Experiment], spec: TaskSpec, set_name: str, further: Sequence[str]) -> Row:
     by_seed: dict[int, list[Experiment]] = {}
     for experiment in experiments:
         by_seed.setdefault(_seed(experiment), []).append(experiment)
@@ -125,7 +125,7 @@ def _read_row(name: str, experiments: list[Experiment], spec: TaskSpec, set_name
     marks = {run.fingerprint for run in runs}
     paired = len(marks) == 1 and marks != {""}
     cells, samples = {}, {}
-    for key in main_keys(spec):
+    for key in main_keys(spec, further):
         values = np.array([run.values.get(key, math.nan) for run in runs])
         known = not np.isnan(values).any()
         if paired and known and all(key in run.samples for run in runs):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.report.differences import Pair, difference_cells, gain_cells
 from espnet2_ext.report.grid import Cell, Row
-from espnet2_ext.report.naming import main_keys, metric_name, score_name
+from espnet2_ext.report.naming import lower_is_better, metric_name, score_name
 from espnet2_ext.report.paper import PARAMETERS, Paper
 from espnet2_ext.report.text_table import MISSING, format_interval, format_number, markdown_table, plain_table
 
+# Before the best mean of a column.
+BEST = "▸"
 # How differences were made.
 _PAIRED = (
     "its 95 % interval and two-sided p value, over the same resampled sets of speakers; not corrected for the number "
@@ -25,23 +27,26 @@ class TableOptions:
         against: Rows that the others are compared with, a table each.
         pairs: Rows A, B: the gain of A over B.
         parameters: Whether there is a column of the numbers of parameters.
+        mark_best: Whether the best mean of each column is marked.
     """
 
     against: Sequence[str] = ()
     pairs: Sequence[Pair] = ()
     parameters: bool = False
+    mark_best: bool = False
 
 
 def table_cells(
-    spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, parameters: bool = False
+    spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, options: TableOptions
 ) -> tuple[list[str], list[list[str]]]:
     """Return header and cells: mean and deviation over seeds, and the paper's number beside each column.
 
-    With `parameters`, also the number of trained parameters in millions.
+    With the option `parameters`, also the number of trained parameters in millions.
     """
-    keys = main_keys(spec)
+    keys = list(rows[0].cells)
+    best = {key: best_mean(spec, rows, key) for key in keys} if options.mark_best else {}
     header = ["system", "seeds"]
-    if parameters:
+    if options.parameters:
         header += ["parameters (M)", "paper"] if paper else ["parameters (M)"]
     for key in keys:
         header += [metric_name(spec, key), "paper"] if paper else [metric_name(spec, key)]
@@ -49,13 +54,13 @@ def table_cells(
     for row in rows:
         line = [f"{row.name} (best)" if row.best else row.name, str(len(row.seeds))]
         reported = paper.rows.get(row.name, {}) if paper else {}
-        if parameters:
+        if options.parameters:
             millions = None if row.n_parameters is None else row.n_parameters / 1e6
             line.append(format_number(millions, digits=2))
             if paper:
                 line.append(format_number(reported.get(PARAMETERS), digits=2))
         for key in keys:
-            line.append(_mean(row.cells[key]))
+            line.append(_mean(row.cells[key], best.get(key)))
             if paper:
                 line.append(format_number(reported.get(key)))
         lines.append(line)
@@ -64,15 +69,22 @@ def table_cells(
 
 def interval_cells(spec: TaskSpec, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return header and cells: the interval of each mean."""
-    keys = main_keys(spec)
+    keys = list(rows[0].cells)
     lines = [[row.name, *(format_interval(row.cells[key].interval) for key in keys)] for row in rows]
     return ["system", *(metric_name(spec, key) for key in keys)], lines
 
 
-def _mean(cell: Cell) -> str:
+def best_mean(spec: TaskSpec, rows: Sequence[Row], key: str) -> float | None:
+    """Return the best mean of a column; None where no row has one."""
+    means = [mean for row in rows if (mean := row.cells[key].mean) is not None]
+    return (min if lower_is_better(spec, key) else max)(means, default=None)
+
+
+def _mean(cell: Cell, best: float | None) -> str:
     if cell.mean is None:
         return MISSING
-    return format_number(cell.mean) if cell.deviation is None else f"{cell.mean:.3f} ± {cell.deviation:.3f}"
+    mark = BEST if cell.mean == best else ""
+    return f"{mark}{cell.mean:.3f}" + ("" if cell.deviation is None else f" ± {cell.deviation:.3f}")
 
 
 def grid_markdown(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[str]) -> str:
@@ -86,8 +98,10 @@ def set_markdown(
 ) -> str:
     """Return the tables of one set; with `set_name`, under a heading of their own."""
     parts, level = ([f"## Set {set_name}"], "###") if set_name else ([], "##")
-    parts.append(markdown_table(*table_cells(spec, rows, paper, options.parameters)))
+    parts.append(markdown_table(*table_cells(spec, rows, paper, options)))
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
+    if options.mark_best:
+        parts.append(f"{BEST}: the best of its column, by the mean.")
     parts += _selection(spec, rows)
     if any(row.samples for row in rows):
         parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
@@ -120,7 +134,7 @@ def set_text(
 ) -> str:
     """Return the tables of one set for a terminal."""
     parts = [f"Set {set_name}"] if set_name else []
-    parts.append(plain_table(*table_cells(spec, rows, paper, options.parameters)))
+    parts.append(plain_table(*table_cells(spec, rows, paper, options)))
     parts += _selection(spec, rows)
     if any(row.samples for row in rows):
         parts.append("95 % intervals over speakers\n" + plain_table(*interval_cells(spec, rows)))

@@ -1,5 +1,8 @@
 """How tasks and metrics are called where people read them."""
 
+from collections.abc import Sequence
+
+from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.mtl.task_spec import LOWER_IS_BETTER, TaskSpec
 
 _METRICS = {
@@ -49,14 +52,17 @@ def lower_is_better(spec: TaskSpec, key: str) -> bool:
     return parts is not None and parts[1] in LOWER_IS_BETTER
 
 
-def main_keys(spec: TaskSpec) -> list[str]:
+def main_keys(spec: TaskSpec, further: Sequence[str] = ()) -> list[str]:
     """Return the keys for short tables: each task's terms of the score, or else its own metric; then the score.
 
-    The score of a single task that is its metric itself is left out.
+    After a task's come its `further` metrics, of those that its type has. The score of a single task that is its metric
+    itself is left out.
     """
     keys = []
     for task in spec:
         terms = [f"{term.task}_{term.metric}" for term in spec.score.terms if term.task == task.name]
         keys += terms or [f"{task.name}_{task.metric}"]
+        known = CLASSIFICATION_METRICS if task.is_classification else REGRESSION_METRICS
+        keys += [f"{task.name}_{metric}" for metric in further if metric in known]
     same = len(spec) == len(spec.score.terms) == 1 and not spec.score.terms[0].inverse
     return list(dict.fromkeys(keys)) if same else [*dict.fromkeys(keys), spec.score.name]

@@ -7,8 +7,6 @@ from pathlib import Path
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.task_spec import TaskSpec
-from espnet2_ext.report.naming import main_keys
 
 # Key of the number of parameters, in millions.
 PARAMETERS = "parameters"
@@ -22,11 +20,16 @@ class Paper:
     rows: dict[str, dict[str, float]]
 
 
-def read_paper(path: Path, spec: TaskSpec, names: Sequence[str]) -> Paper:
+def read_paper(path: Path, columns: Sequence[str], names: Sequence[str]) -> Paper:
     """Read reported numbers.
 
     The file: `source: <which table of which paper>` and `rows: {<row>: {<task>_<metric>: number, <score>: number}}`;
     `parameters`, in millions, may be among the keys. Rows that the table does not have are left out.
+
+    Args:
+        path: The file.
+        columns: Keys of the table's columns.
+        names: Names of its rows.
 
     Raises:
         UserError: It is not of this form, or names no row of the table, or a key is no column.
@@ -38,7 +41,7 @@ def read_paper(path: Path, spec: TaskSpec, names: Sequence[str]) -> Paper:
     rows = data.get("rows") if isinstance(data, dict) else None
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise UserError(f"{path}: needs `source` and `rows: {{ROW: {{KEY: number}}}}`")
-    keys = [*main_keys(spec), PARAMETERS]
+    keys = [*columns, PARAMETERS]
     found: dict[str, dict[str, float]] = {}
     for name, row in rows.items():
         for key, value in row.items():

@@ -95,6 +95,32 @@ def test_rows_are_means_and_deviations_over_seeds(table: Callable[..., str], sco
     assert rows["ST"][0] == "2"
 
 
+def test_more_metrics_and_the_best_of_each_column(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    """Pearson stands behind CCC with the scores' values; the mark is at the larger mean, of MAE at the smaller."""
+    paper = {"source": "table 1", "rows": {"EW": {"emotion_pearson": 0.61, "s_mtl": 0.4}}}
+    Path("paper.yaml").write_text(yaml.safe_dump(paper))
+    rows = ("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*")
+    page = table(*rows, "--more_metrics", "pearson", "wa", "--mark_best", "true", "--paper", "paper.yaml")
+    found = _rows(page)
+    assert found["system"][1::2] == [
+        "emotion CCC", "emotion Pearson", "country UAR", "country WA", "age MAE (years)", "age Pearson", "S\\_MTL",
+    ]  # fmt: skip
+    assert found["EW"][4] == "0.610"
+    keys = ("emotion_ccc", "emotion_pearson", "country_uar", "country_wa", "age_mae", "age_pearson")
+    for column, key in enumerate(keys):
+        task = key.split("_")[0]
+        ours = np.mean([scores[f"ew{s}"]["metrics"][key]["value"] for s in (1, 2)])
+        theirs = np.mean([scores[f"{task}{s}"]["metrics"][key]["value"] for s in (1, 2)])
+        cells = {"EW": found["EW"][1 + 2 * column], "ST": found["ST"][1 + 2 * column]}
+        assert cells["EW"].lstrip("▸").startswith(f"{ours:.3f} ±")
+        best = "EW" if (ours < theirs) == (key == "age_mae") else "ST"
+        assert [name for name, cell in cells.items() if cell.startswith("▸")] == [best], key
+    assert "▸" not in page[page.index("## Intervals") :]
+    assert _rows(page, "## Intervals")["system"][1] == "emotion Pearson"
+    with pytest.raises(SystemExit):
+        table(*rows, "--more_metrics", "nothing")
+
+
 def test_differences_are_of_the_same_resampled_sets(table: Callable[..., str], scores: dict[str, dict]) -> None:
     page = table("--rows", "EW=exp/equal_seed* ST=exp/single_*_seed*", "--against", "EW")
     ew = np.mean([read_samples(Path(f"exp/equal_seed{s}/predict_dev/bootstrap.npz"))[0]["age_mae"] for s in (1, 2)], 0)
