@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -57,16 +58,23 @@ def write_configs(config: Path, spec: TaskSpec, exits: Sequence[Exits], out: Pat
     Exits that `config` sets for other tasks stay.
     """
     kept = resolve_config(config).get("task_exits") or {}
-    out.mkdir(parents=True, exist_ok=True)
     rows = []
     for choice in exits:
         spec.with_exits(choice)
-        path = out / f"{config.stem}_{'_'.join(f'{name}{number}' for name, number in choice.items())}.yaml"
-        content = {"base": os.path.relpath(config, out), "task_exits": {**kept, **choice}}
-        with atomic_path(path) as temporary:
-            temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        rows.append(f"{','.join(f'{name}:{number}' for name, number in choice.items())}={path}")
+        name = "_".join(f"{task}{number}" for task, number in choice.items())
+        path = write_variant(config, name, {"task_exits": {**kept, **choice}}, out)
+        rows.append(f"{','.join(f'{task}:{number}' for task, number in choice.items())}={path}")
     return rows
+
+
+def write_variant(config: Path, name: str, changes: Mapping[str, Any], out: Path) -> Path:
+    """Write a configuration below `out` that is `config` with some options changed; return its path."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{config.stem}_{name}.yaml"
+    with atomic_path(path) as temporary:
+        text = yaml.safe_dump({"base": os.path.relpath(config, out), **changes}, sort_keys=False)
+        temporary.write_text(text, encoding="utf-8")
+    return path
 
 
 def main() -> None:

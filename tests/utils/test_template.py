@@ -49,7 +49,7 @@ def test_new_recipe_links_what_is_shared_and_owns_what_it_changes(repository: Pa
     shared = {path.name for path in (repository / TEMPLATE).glob("*.sh")} - {"setup.sh", "cmd.sh"}
     assert {"path.sh", "mtl.sh"} <= shared
     for name in shared:
-        link = recipe / ("local" if name == "search_exits.sh" else ".") / name
+        link = recipe / ("local" if name.startswith("search_") else ".") / name
         assert not os.path.isabs(os.readlink(link))
         assert link.resolve() == (repository / TEMPLATE / name).resolve()
     for name in ("cmd.sh", "run.sh", "local/data.sh"):

@@ -1,6 +1,7 @@
 """Every training configuration of every recipe resolves to options that exist."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,17 +15,34 @@ CONFIGS = sorted(ROOT.glob("egs/*/*/conf/**/train*.yaml"))
 @pytest.mark.parametrize("path", CONFIGS, ids=[str(path.relative_to(ROOT)) for path in CONFIGS])
 def test_base_is_the_recipes_own(path: Path) -> None:
     config = resolve_config(path)
-    recipe = resolve_config(ROOT.joinpath(*path.relative_to(ROOT).parts[:3]) / "conf/train.yaml")
+    conf = ROOT.joinpath(*path.relative_to(ROOT).parts[:3]) / "conf"
     assert "base" not in config
-    # A configuration with another encoder has it in its name.
+    # A configuration with another encoder has it in its name; a base of several of them is called after it.
+    recipe = resolve_config(conf / "train.yaml")
+    own = conf / f"train_{config['encoder']}.yaml"
     if config["encoder"] not in path.stem:
         assert config["encoder"] == recipe["encoder"]
-        if path.parent.name == "tuning":
-            assert config["encoder_conf"] == recipe["encoder_conf"]
-    assert config["max_epoch"] == config["scheduler_conf"]["T_max"]
+    elif own.exists():
+        recipe = resolve_config(own)
+    if path.parent.name == "tuning" and config["encoder"] == recipe["encoder"]:
+        assert config["encoder_conf"] == recipe["encoder_conf"]
+    check_schedule(config)
     balance = config.get("weighting_conf", {}).get("balance")
     if isinstance(balance, dict) and balance["kind"] == "scheduled":
         assert balance["epochs"] == config["max_epoch"]
+
+
+def check_schedule(config: dict[str, Any]) -> None:
+    """A cosine ends with the training; a plateau is shorter than it, takes any gain for one, and lowers the rate."""
+    conf = config["scheduler_conf"]
+    if config["scheduler"] == "reducelronplateau":
+        assert set(conf) <= {"factor", "patience", "threshold", "mode"}
+        assert 0 < conf["factor"] < 1
+        assert 0 <= conf["patience"] < config["max_epoch"] - 1
+        assert conf["threshold"] == 0
+    else:
+        assert config["scheduler"] == "cosineannealinglr"
+        assert conf["T_max"] == config["max_epoch"]
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/conf/feature*.yaml")))

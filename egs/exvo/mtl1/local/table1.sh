@@ -52,8 +52,10 @@ done
 
 data_opts="${exvo_root:+--exvo_root ${exvo_root}} ${local_data_opts}"
 ./run.sh --exvo_root "${exvo_root}" --local_data_opts "${local_data_opts}" --nj "${nj}" "$@" --stage 1 --stop_stage 1
-[ -z "${baselines}" ] || local/baselines.sh --sets "${baselines}" --seeds "${seeds}" --exvo_root "${exvo_root}" \
-    --own_features "${own_features}" --nj "${nj}" --baseline_args "${baseline_args}" -- --team "${team}" --number "${number}" "$@"
+feats_root=
+[ -z "${exvo_root}" ] || [ "${own_features}" = true ] || feats_root=${exvo_root}/feats
+[ -z "${baselines}" ] || local/baselines.sh --sets "${baselines}" --seeds "${seeds}" --feats_root "${feats_root}" \
+    --nj "${nj}" --baseline_args "${baseline_args}" -- --exvo_root "${exvo_root}" --team "${team}" --number "${number}" "$@"
 
 ./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows[*]}" --jobs "${jobs}" --title "ExVo-MultiTask" \
     --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml $(table_against "${rows}" EW ST)" -- \

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Make a dump directory as stage 2 does, from the organisers' features: <root>/feats/<set>/<id>.csv.
+"""Make a dump directory as stage 2 does, from functionals that came with a corpus: <folder>/<id>.csv.
 
-Each file has a header and one row of functionals, after cells that name the recording.
+Each file has a header and one row of functionals, after cells that name the recording. The data directory has the file
+file_id2utt: the utterance of each id.
 """
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from espnet2_ext.data.data_dir import read_dir, read_rows, select, write_tables
 from espnet2_ext.errors import UserError, run_cli
@@ -20,7 +24,7 @@ from espnet2_ext.fileio.ark_writer import ArkWriter
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--feats", type=Path, required=True, help="folder of the csv files, e.g. <root>/feats/ComParE")
+    parser.add_argument("--feats", type=Path, required=True, help="folder of the csv files")
     parser.add_argument("--feature", type=Path, required=True, help="yaml of the same functionals")
     parser.add_argument("data", type=Path, help="data directory of the set")
     parser.add_argument("dump", type=Path, help="dump directory, dump/<tag>/org/<set>")
@@ -40,7 +44,7 @@ def main() -> None:
         if len(kept) < 0.95 * len(tables["utt2spk"]):
             raise UserError(
                 f"{arguments.feats}: has only {len(kept)} of {len(tables['utt2spk'])} recordings of {arguments.data}; "
-                "unpack it again, or extract the features with --own_features true"
+                "unpack it again, or extract the features: leave it out"
             )
         # Before feats.scp, which is put in place when the block ends: where it stands, all is there.
         write_tables(arguments.dump, {**select(tables, kept), "utt2num_frames": dict.fromkeys(kept, "1")})

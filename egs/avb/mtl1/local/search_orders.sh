@@ -1,0 +1,1 @@
+../../../TEMPLATE/mtl1/search_orders.sh
