@@ -34,12 +34,13 @@ class _Predictions(torch.nn.Module):
         # A list: the exporter looks modules up as attributes, and a task may be called `type`, which all modules have.
         self.heads = torch.nn.ModuleList(model.heads[name] for name in model.spec.names)
         self.exits = torch.nn.ModuleList(model.exits[name] for name in model.spec.names)
+        self.shared_exit = model.shared_exit
         self.names = model.spec.names
-        self.head_outputs = model.head_outputs
+        self.encode, self.head_outputs = model.encode, model.head_outputs
 
     def forward(self, feats: Tensor) -> tuple[Tensor, ...]:
-        embeddings = self.encoder(feats if self.normalize is None else self.normalize(feats, None))
-        outputs = self.head_outputs(embeddings)
+        encoded = self.encode(feats if self.normalize is None else self.normalize(feats, None))
+        outputs = self.head_outputs(encoded)
         return tuple(head.report(outputs[name]) for head, name in zip(self.heads, self.names, strict=True))
 
 

@@ -38,7 +38,8 @@ KEYS = (
 )  # fmt: skip
 # Packs and experiments may lack these.
 _OPTIONAL_KEYS = (
-    "heads", "twins", "twins_conf", "dimension_weighting", "dimension_weighting_conf", "dimension_weighting_tasks",
+    "heads", "exit_conf", "twins", "twins_conf",
+    "dimension_weighting", "dimension_weighting_conf", "dimension_weighting_tasks",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import yaml
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.encoder import ENCODERS
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
+from espnet2_ext.mtl.exit import build_pooling
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import Task, TaskSpec, task_spec_from_dict
 from espnet2_ext.mtl.twins_model import TwinsMTLModel
@@ -35,8 +36,8 @@ def build_model(
     Args:
         config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
             weighting, weighting_conf, head_conf, channels_last, compile_encoder; heads where they are not parallel;
-            twins and twins_conf where the training is one of twins; dimension_weighting, dimension_weighting_conf and
-            dimension_weighting_tasks where dimensions are weighted.
+            exit_conf where it has options; twins and twins_conf where the training is one of twins; dimension_weighting,
+            dimension_weighting_conf and dimension_weighting_tasks where dimensions are weighted.
         task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
             weights will be loaded, which carry what follows from them.
         feature_stats: `feats_stats.npz`; None likewise.
@@ -46,7 +47,8 @@ def build_model(
     """
     spec = task_spec_from_dict(config["task_spec"])
     resolved = TaskSpec(tuple(_resolve_class_weights(task, task_stats) for task in spec), spec.score)
-    exits = [task.exit for task in spec]
+    pooling = build_pooling(config.get("exit_conf"))
+    exits = pooling.encoder_exits(spec.tasks)
     encoder_conf = dict(config["encoder_conf"])
     encoder = _build("encoder", ENCODERS, config["encoder"], config["input_size"], exits, **encoder_conf)
     normalize = None
@@ -59,12 +61,10 @@ def build_model(
     names = spec.names if twins is None else twins.loss_names(spec.names)
     weighting = checked("weighting_conf", build_weighting, config["weighting"], names, **config["weighting_conf"])
     dimension_weighting = _dimension_weighting(config, resolved, weighting)
-    head_conf = dict(config["head_conf"])
-    exit_width = {"exit_width": head_conf.pop("exit_width")} if "exit_width" in head_conf else {}
     build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
         "head_conf", build, resolved, encoder, weighting, normalize, heads=config.get("heads", "parallel"),
-        head_conf=head_conf, dimension_weighting=dimension_weighting, **exit_width,
+        head_conf=config["head_conf"], pooling=pooling, dimension_weighting=dimension_weighting,
         channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
     )  # fmt: skip
     for task in spec:

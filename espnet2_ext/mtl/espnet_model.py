@@ -9,7 +9,7 @@ from torch import Tensor
 
 from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
-from espnet2_ext.mtl.exit import build_exit
+from espnet2_ext.mtl.exit import AbsPooling, MeanPooling
 from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
 from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.loss import build_loss
@@ -42,7 +42,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         dimension_weighting: Combines the losses of tasks' dimensions, before `weighting`; None for their means.
         heads: Name of the heads: `parallel` or `chain`.
         head_conf: Their options; see the classes.
-        exit_width: Width of the mixture for a task whose exit is learnt.
+        pooling: How tasks come from the encoder to their embeddings; default: by its own.
         channels_last: Whether convolutions run in the channels-last memory format (faster on CPUs and GPUs).
         compile_encoder: Whether torch.compile compiles the encoder (a first step of a minute or two).
         equal_rows: Whether all ranks have the same number of rows in every training step, as our sampler sees to;
@@ -58,7 +58,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         dimension_weighting: DimensionWeighting | None = None,
         heads: str = "parallel",
         head_conf: Mapping[str, Any] | None = None,
-        exit_width: int = 128,
+        pooling: AbsPooling | None = None,
         channels_last: bool = True,
         compile_encoder: bool = False,
         equal_rows: bool = True,
@@ -67,7 +67,10 @@ class ESPnetMTLModel(AbsESPnetModel):
         self.spec = spec
         self.normalize = normalize
         self.encoder = encoder
-        self.exits = TaskModules({task.name: build_exit(task, encoder, exit_width) for task in spec})
+        pooling = MeanPooling() if pooling is None else pooling
+        self.takes_frames = pooling.takes_frames
+        self.shared_exit, exits = pooling.build(spec.tasks, encoder)
+        self.exits = TaskModules(exits)
         sizes = {name: exit_layer.output_size for name, exit_layer in self.exits.items()}
         self.heads = build_by_name("heads", HEADS, heads, head_conf or {}, spec.tasks, sizes)
         self.losses = TaskModules({task.name: build_loss(task.loss, **task.loss_conf) for task in spec})
@@ -119,7 +122,7 @@ class ESPnetMTLModel(AbsESPnetModel):
 
         Targets by task, as `forward` takes them, go to heads that feed on labels while training.
         """
-        return self.head_outputs(self.encoder(self.normalised(feats, feats_lengths), feats_lengths), targets)
+        return self.head_outputs(self.encode(self.normalised(feats, feats_lengths), feats_lengths), targets)
 
     def normalised(self, feats: Tensor, feats_lengths: Tensor | None = None) -> Tensor:
         """(B, T, D) features as they come -> what the encoder takes: normalised, 0 past the length."""
@@ -130,11 +133,16 @@ class ESPnetMTLModel(AbsESPnetModel):
             feats = feats * frame_mask(feats_lengths, feats.size(1)).unsqueeze(2)
         return feats
 
+    def encode(self, feats: Tensor, feats_lengths: Tensor | None = None) -> dict[int, Any]:
+        """(B, T, D) normalised features -> what the exits take: embeddings by exit, or `Frames` by layer."""
+        encode = self.encoder.frames if self.takes_frames else self.encoder
+        return self.shared_exit(encode(feats, feats_lengths))
+
     def head_outputs(
-        self, embeddings: Mapping[int, Tensor], targets: Mapping[str, Tensor] | None = None
+        self, encoded: Mapping[int, Any], targets: Mapping[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
-        """Embeddings by exit -> raw outputs (B, n_outputs) by task; targets as `outputs`."""
-        return self.heads({name: leave(embeddings) for name, leave in self.exits.items()}, targets)
+        """What `encode` gave -> raw outputs (B, n_outputs) by task; targets as `outputs`."""
+        return self.heads({name: leave(encoded) for name, leave in self.exits.items()}, targets)
 
     def task_losses(
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.data.augment.spec_augment import MEAN
+from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
@@ -40,6 +41,9 @@ class TwinsMTLModel(ESPnetMTLModel):
         normalize: Feature normalisation, or None.
         twins: Projector, Barlow Twins loss and masks.
         **conf: As `ESPnetMTLModel`.
+
+    Raises:
+        UserError: The pooling is one of frames.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class TwinsMTLModel(ESPnetMTLModel):
         **conf: Any,
     ) -> None:
         super().__init__(spec, encoder, weighting, normalize, **conf)
+        if self.takes_frames:
+            raise UserError("exit_conf: twins have pooling mean only, since their loss takes the encoder's embeddings")
         self.twins = twins
         self.projector = Projector(encoder.output_size(encoder.exits[-1]), twins.projector)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from espnet2_ext.data.augment.spec_augment import SpecAugment
 from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.option_values import finite_number
 from espnet2_ext.mtl.registry import build_by_name
 from espnet2_ext.mtl.task import TWIN_MASKS
-from espnet2_ext.mtl.weighting.task_state import finite_number
 
 __all__ = ["BARLOW_TWINS", "TWIN_MASKS", "TwinsOptions", "build_twins", "twin_name"]
 

@@ -1,6 +1,7 @@
 """Encoders: features to one embedding per exit."""
 
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder
+from espnet2_ext.mtl.encoder.abs_frame_encoder import AbsFrameEncoder
 from espnet2_ext.mtl.encoder.emo18 import Emo18
 from espnet2_ext.mtl.encoder.mlp import MLP
 from espnet2_ext.mtl.encoder.multi_exit_cnn import MultiExitCNN
@@ -18,4 +19,7 @@ ENCODERS: dict[str, type[AbsEncoder]] = {
     "ssl": SSLEncoder,
 }
 
-__all__ = ["ENCODERS", "AbsEncoder", "CNN10", "CNN14", "Emo18", "MLP", "MultiExitCNN", "ResNet18", "SSLEncoder"]
+__all__ = [
+    "ENCODERS", "AbsEncoder", "AbsFrameEncoder", "CNN10", "CNN14", "Emo18", "MLP", "MultiExitCNN", "ResNet18",
+    "SSLEncoder",
+]  # fmt: skip

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder, used_exits
+from espnet2_ext.mtl.encoder.abs_encoder import used_exits
+from espnet2_ext.mtl.encoder.abs_frame_encoder import AbsFrameEncoder, Frames
 from espnet2_ext.mtl.encoder.conv_block import ConvBlock
 from espnet2_ext.mtl.encoder.statistics_pooling import StatisticsPoolingExit
 
 
-class MultiExitCNN(AbsEncoder):
+class MultiExitCNN(AbsFrameEncoder):
     """Blocks of two 3x3 convolutions and 2x2 average pooling, with a statistics-pooling exit where a task leaves.
 
     Source: Song et al., "Dynamic Restrained Uncertainty Weighting Loss for Multitask Learning of Vocal Expression",
     2022, section 3.1: five blocks, age leaves after block 1, country after 3, emotion after 5. Tasks with the same exit
-    share it; each has its own output layer.
+    share it; each has its own output layer. Frames of a layer are the means over frequency of a block's output, at half
+    the rate of the block before.
 
     Args:
         input_size: Width D of the features.
@@ -25,6 +27,8 @@ class MultiExitCNN(AbsEncoder):
         norm: `batch` (the paper) or `group`.
         dropout: Dropout in the exits (the paper has none).
     """
+
+    one_rate = False
 
     def __init__(
         self,
@@ -53,10 +57,29 @@ class MultiExitCNN(AbsEncoder):
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Tensor]:
         """Encode (B, T, D) features; see AbsEncoder."""
+        maps = self._maps(feats, lengths)
+        return {number: self.exit_layers[str(number)](x, valid) for number, (x, valid) in maps.items()}
+
+    def frame_size(self, layer: int) -> int:
+        """Width of a block's frames; there is no layer 0."""
+        used_exits([layer], len(self._channels))
+        return self.output_size(layer)
+
+    def frames(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Frames]:
+        """Encode (B, T, D) features; see AbsFrameEncoder."""
+        maps = self._maps(feats, lengths)
+        return {number: Frames(x.mean(dim=3).transpose(1, 2), valid) for number, (x, valid) in maps.items()}
+
+    def drop_pooling(self) -> None:
+        """Drop the exits' layers."""
+        self.exit_layers = torch.nn.ModuleDict()
+
+    def _maps(self, feats: Tensor, lengths: Tensor | None) -> dict[int, tuple[Tensor, Tensor | None]]:
+        """(B, T, D) -> (B, C, T', F') and valid frames, by exit."""
         x = feats.unsqueeze(1)
-        embeddings = {}
+        maps = {}
         for number, block in enumerate(self.blocks, 1):
             x, lengths = block(x, lengths)
             if number in self.exits:
-                embeddings[number] = self.exit_layers[str(number)](x, lengths)
-        return embeddings
+                maps[number] = (x, lengths)
+        return maps

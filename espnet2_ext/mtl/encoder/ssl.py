@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder, used_exits
+from espnet2_ext.mtl.encoder.abs_encoder import used_exits
+from espnet2_ext.mtl.encoder.abs_frame_encoder import AbsFrameEncoder, Frames, mean_frames
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
-from espnet2_ext.mtl.encoder.ssl_backbone import AbsBackbone, build_backbone, mean_frames
+from espnet2_ext.mtl.encoder.ssl_backbone import AbsBackbone, build_backbone
 from espnet2_ext.mtl.encoder.ssl_folder import find_architecture
 from espnet2_ext.mtl.encoder.ssl_masks import InputMasks, SpanMasks
 
 FREEZE = ("all", "feature_extractor", "none")
 
 
-class SSLEncoder(AbsEncoder):
+class SSLEncoder(AbsFrameEncoder):
     """A model of the wav2vec2 family on raw waves; exit i is the mean over the valid frames of layer i.
 
     Source: Baevski et al., "wav2vec 2.0", 2020; Hsu et al., "HuBERT", 2021; Chen et al., "WavLM", 2022. Fine-tuned with
@@ -122,14 +123,23 @@ class SSLEncoder(AbsEncoder):
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Tensor]:
         """Encode (B, N, 1) samples, of which (B,) are valid; see AbsEncoder."""
+        frames = self.frames(feats, lengths)
+        return {number: mean_frames(*frames[number]) for number in self.exits}
+
+    def frame_size(self, layer: int) -> int:
+        """Width of the frames, the same in all layers; with `layer_sum` the sum is layer 1, the only one."""
+        return self.output_size(layer or (1 if self.layer_weights is None else layer))
+
+    def frames(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Frames]:
+        """Encode (B, N, 1) samples, of which (B,) are valid; see AbsFrameEncoder."""
         states, frames = self.hidden_states(feats, lengths)
         if self.layer_weights is None:
-            return {number: mean_frames(states[number], frames) for number in self.exits}
+            return {number: Frames(states[number], frames) for number in (0, *self.exits)}
         shares = torch.softmax(self.layer_weights, 0)
-        return {1: mean_frames(sum(map(torch.mul, shares, states)), frames)}
+        return {1: Frames(sum(map(torch.mul, shares, states)), frames)}
 
     def hidden_states(self, feats: Tensor, lengths: Tensor | None = None) -> tuple[list[Tensor], Tensor | None]:
-        """Encode frame by frame, for heads that look at frames.
+        """Encode frame by frame, all layers.
 
         Args:
             feats: (B, N, 1) samples in [-1, 1]; fewer than one frame takes are filled up with zeros.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.encoder.conv_block import MaskedGroupNorm, frame_mask
+from espnet2_ext.mtl.encoder.conv_block import MaskedGroupNorm
 from espnet2_ext.mtl.encoder.ssl_folder import config_only, import_transformers
 
 SOURCES = ("transformers", "torchaudio")
@@ -218,14 +218,6 @@ def added(valid: Tensor, dtype: torch.dtype) -> Tensor:
 def square(valid: Tensor) -> Tensor:
     """(B, T) -> (B, 1, T, T), each frame sees the valid ones."""
     return valid[:, None, None, :].expand(-1, 1, valid.size(1), -1)
-
-
-def mean_frames(x: Tensor, frames: Tensor | None) -> Tensor:
-    """(B, T, D), valid frames (B,) or None for all -> (B, D)."""
-    if frames is None:
-        return x.mean(dim=1)
-    mask = frame_mask(frames, x.size(1)).unsqueeze(2)
-    return x.masked_fill(~mask, 0.0).sum(dim=1) / frames.unsqueeze(1)
 
 
 def _build(architecture: Mapping[str, Any], n_layers: int, attention: str, folder: Path | None) -> torch.nn.Module:

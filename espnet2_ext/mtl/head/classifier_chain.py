@@ -9,6 +9,7 @@ from torch import Tensor
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.head.dimension_chain import take_truth
 from espnet2_ext.mtl.head.parallel import ParallelHeads
+from espnet2_ext.mtl.schedule import build_schedule
 from espnet2_ext.mtl.task_spec import Task
 
 
@@ -20,14 +21,14 @@ class ClassifierChain(ParallelHeads):
     no gradient flows; the paper has no missing labels.
 
     Beyond the paper, scheduled sampling (Bengio et al., 2015): with probability 1 - p a row takes the outputs of an
-    earlier task for its labels, p going linearly by epochs.
+    earlier task for its labels, p going by epochs.
 
     Args:
         tasks: The tasks.
         sizes: Width of each task's embedding.
         order: The tasks' names in the order of the chain; default: that of `tasks`.
-        ground_truth: Probability p of the labels: a number in [0, 1], or `{first: 1, last: 0.5, epochs: 10}`: p of the
-            first epoch, p after `epochs` epochs and later.
+        ground_truth: Probability p of the labels: a number in [0, 1], or `{start: 1, end: 0.5, epochs: 10}` with a
+            `shape`; see `Schedule`.
         hidden_size: See `AbsHead`.
         dropout: See `AbsHead`.
         activation: See `AbsHead`.
@@ -38,14 +39,14 @@ class ClassifierChain(ParallelHeads):
         UserError: `order` is not exactly the tasks, or `ground_truth` is out of its range.
     """
 
-    epoch: Tensor
+    epochs_done: Tensor
 
     def __init__(
         self,
         tasks: Sequence[Task],
         sizes: Mapping[str, int],
         order: Sequence[str] | None = None,
-        ground_truth: float | Mapping[str, float] = 1.0,
+        ground_truth: float | Mapping[str, Any] = 1.0,
         hidden_size: int = 0,
         dropout: float = 0.0,
         activation: str = "relu",
@@ -62,9 +63,9 @@ class ClassifierChain(ParallelHeads):
             earlier += by_name[name].n_outputs
         super().__init__(tasks, widths, hidden_size, dropout, activation, norm, dimension_chain)
         self.order = chain
-        self.first, self.last, self.epochs = _schedule(ground_truth)
+        self.schedule = build_schedule("head_conf: ground_truth", ground_truth)
         # In the checkpoint: a resumed training goes on with the probability of its epoch.
-        self.register_buffer("epoch", torch.zeros(()))
+        self.register_buffer("epochs_done", torch.zeros(()))
 
     def forward(
         self, embeddings: Mapping[str, Tensor], targets: Mapping[str, Tensor] | None = None
@@ -83,7 +84,7 @@ class ClassifierChain(ParallelHeads):
     def truths(self, targets: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
         """As the base class, NaN also in rows that are drawn to feed on outputs."""
         truths = super().truths(targets)
-        if self.first == 1.0 and self.last == 1.0:
+        if self.schedule.start == self.schedule.end == 1.0:
             return truths
         p = self.ground_truth()
         return {
@@ -93,26 +94,12 @@ class ClassifierChain(ParallelHeads):
 
     def ground_truth(self) -> Tensor:
         """Probability of feeding on labels in this epoch, ()."""
-        return self.first + (self.last - self.first) * (self.epoch / self.epochs).clamp(max=1.0)
+        return self.schedule.value(self.epochs_done)
 
     def on_epoch_end(self) -> None:
         """Count the epoch."""
-        self.epoch += 1.0
+        self.epochs_done += 1.0
 
     def stats(self) -> dict[str, Tensor]:
         """Return `ground_truth`, the probability."""
         return {"ground_truth": self.ground_truth()}
-
-
-def _schedule(value: Any) -> tuple[float, float, float]:
-    """Probabilities of the first epoch and of that after some epochs, and their number."""
-    numbers = value if isinstance(value, Mapping) else {"first": value, "last": value, "epochs": 1}
-    if set(numbers) != {"first", "last", "epochs"}:
-        raise UserError(f"head_conf: ground_truth is a number, or has first, last and epochs, not {value!r}")
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise UserError(f"head_conf: ground_truth: {name} {number!r} is no number")
-    first, last, epochs = (float(numbers[name]) for name in ("first", "last", "epochs"))
-    if not (0 <= first <= 1 and 0 <= last <= 1 and 1 <= epochs < float("inf")):
-        raise UserError(f"head_conf: ground_truth {value!r}: probabilities lie in [0, 1], epochs are 1 or more")
-    return first, last, epochs

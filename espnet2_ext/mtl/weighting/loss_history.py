@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from espnet2_ext.mtl.weighting.task_state import TaskState, finite_number, one_of
+from espnet2_ext.mtl.option_values import finite_number, one_of
+from espnet2_ext.mtl.weighting.task_state import TaskState
 
 
 class LossHistory(TaskState):

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from espnet2_ext.mtl.option_values import finite_number, one_of
 from espnet2_ext.mtl.weighting.ruw import RevisedUncertaintyWeighting
-from espnet2_ext.mtl.weighting.task_state import finite_number, one_of
 
 
 class RestrainedUncertaintyWeighting(RevisedUncertaintyWeighting):

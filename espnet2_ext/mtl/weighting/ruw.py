@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.weighting.task_state import one_of
+from espnet2_ext.mtl.option_values import one_of
 from espnet2_ext.mtl.weighting.uw import UncertaintyWeighting
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from espnet2_ext.mtl.option_values import finite_number
 from espnet2_ext.mtl.weighting.rruw import RestrainedUncertaintyWeighting
-from espnet2_ext.mtl.weighting.task_state import finite_number, values_by_task
+from espnet2_ext.mtl.weighting.task_state import values_by_task
 
 
 class RestrainedUncertaintyWeightLoss(RestrainedUncertaintyWeighting):

@@ -1,12 +1,12 @@
 """A module whose state is one number per task, saved under the task's name."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.option_values import finite_number
 
 
 class TaskState(torch.nn.Module):
@@ -102,27 +102,3 @@ def values_by_task(
     if missing and default is None:
         raise UserError(f"{option}: give a value for: {', '.join(missing)}")
     return [finite_number(option, table.get(task, default)) for task in task_names]
-
-
-def finite_number(option: str, value: Any, above: float = -math.inf) -> float:
-    """Return an option as a finite float greater than `above`.
-
-    Raises:
-        UserError: It is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{option}: must be a number, not {value!r}")
-    if value <= above:
-        raise UserError(f"{option}: must be greater than {above:g}, not {value:g}")
-    return float(value)
-
-
-def one_of(option: str, value: Any, choices: Sequence[str]) -> str:
-    """Return an option that must be one of `choices`.
-
-    Raises:
-        UserError: It is none of them.
-    """
-    if value not in choices:
-        raise UserError(f"{option}: must be one of {', '.join(choices)}, not {value!r}")
-    return value

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from espnet2_ext.mtl.option_values import finite_number, one_of
 from espnet2_ext.mtl.weighting.abs_weighting import AbsWeighting, weighted_sum
-from espnet2_ext.mtl.weighting.task_state import finite_number, one_of, values_by_task
+from espnet2_ext.mtl.weighting.task_state import values_by_task
 
 
 class UncertaintyWeighting(AbsWeighting):

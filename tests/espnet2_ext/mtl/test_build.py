@@ -99,9 +99,19 @@ IMPOSSIBLE = [
         {"heads": "chain", "head_conf": {"order": ["age"]}},
         "head_conf: order ['age'] is not a list of exactly the tasks",
     ),
-    ({"heads": "chain", "head_conf": {"ground_truth": 2}}, "head_conf: ground_truth 2"),
-    ({"heads": "chain", "head_conf": {"ground_truth": "half"}}, "head_conf: ground_truth"),
-    ({"heads": "chain", "head_conf": {"ground_truth": {"first": 1}}}, "has first, last and epochs"),
+    ({"heads": "chain", "head_conf": {"ground_truth": 2}}, "head_conf: ground_truth: must lie in [0, 1], not 2"),
+    ({"heads": "chain", "head_conf": {"ground_truth": "half"}}, "head_conf: ground_truth: must be a number"),
+    ({"heads": "chain", "head_conf": {"ground_truth": {"start": 1}}}, "set the option end, epochs"),
+    ({"heads": "chain", "head_conf": {"ground_truth": {"first": 1}}}, "no such option: first; its options are: start"),
+    (
+        {"heads": "chain", "head_conf": {"ground_truth": {"start": 1, "end": 0, "epochs": 1}}},
+        "head_conf: ground_truth: epochs: must be a whole number of at least 2, not 1",
+    ),
+    ({"exit_conf": {"pooling": "max"}}, "pooling: no such pooling: max; use one of mean"),
+    ({"exit_conf": {"widht": 4}}, "pooling mean: no such option: widht; its options are: width"),
+    ({"exit_conf": {"width": 1}}, "exit_conf: width: must be a whole number of at least 2, not 1"),
+    ({"exit_conf": {"width": True}}, "exit_conf: width: must be a whole number"),
+    ({"exit_conf": [4]}, "exit_conf is a mapping of options, not [4]"),
     ({"head_conf": {"dimension_chain": ["mood"]}}, "head_conf: dimension_chain ['mood']"),
 ]
 

@@ -22,8 +22,8 @@ def make_model(exits: dict[str, Any], channels: tuple[int, ...] = (4, 6, 8), **c
         {
             "task_spec": {"tasks": [age, kind]}, "input_size": 8, "encoder": "multi_exit_cnn",
             "encoder_conf": {"channels": list(channels)}, "normalize": None, "normalize_conf": {},
-            "weighting": "equal", "weighting_conf": {}, "head_conf": {"exit_width": 5}, "channels_last": True,
-            "compile_encoder": False,
+            "weighting": "equal", "weighting_conf": {}, "head_conf": {}, "exit_conf": {"width": 5},
+            "channels_last": True, "compile_encoder": False,
         } | config
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def test_bfloat16_autocast_has_float32_shares() -> None:
     [
         ("learnt", {"encoder": "cnn10"}, "task 'age': exit learnt: this encoder has one exit only"),
         ("learnt", {"encoder_conf": {"channels": [4]}}, "task 'age': exit learnt: this encoder has one exit only"),
-        ("learnt", {"head_conf": {"exit_width": 1}}, "exit_width 1: give 2 or more"),
+        ("learnt", {"exit_conf": {"width": 1}}, "exit_conf: width: must be a whole number of at least 2, not 1"),
         ("learned", {}, "task 'age': exit is a number from 1 or learnt, not 'learned'"),
     ],
 )

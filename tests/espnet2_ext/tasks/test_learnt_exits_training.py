@@ -18,7 +18,7 @@ from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.figure.exits import exit_curves
 from espnet2_ext.report.figure.style import styled
 
-LEARNT = ["--task_exits", "{emotion: learnt, country: learnt}", "--exit_lr", "0.05", "--head_conf", "exit_width=6"]
+LEARNT = ["--task_exits", "{emotion: learnt, country: learnt}", "--exit_lr", "0.05", "--exit_conf", "width=6"]
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from espnet2_ext.data.crop import Crop
 from espnet2_ext.fileio.ark import ArkWriter
 from espnet2_ext.fileio.table import write_table
 from espnet2_ext.mtl.encoder import ENCODERS
+from espnet2_ext.mtl.exit import build_pooling
 from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.normalize import NORMALIZERS
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec
@@ -168,4 +169,5 @@ def test_every_key_is_used(path: Path) -> None:
     assert set(config.get("crop_conf", {})) <= set(inspect.signature(Crop).parameters)
     build_augmentations(config.get("augment", []))
     heads = HEADS[config.get("heads", "parallel")]
-    assert set(config.get("head_conf", {})) <= {"exit_width", *inspect.signature(heads).parameters}
+    assert set(config.get("head_conf", {})) <= set(inspect.signature(heads).parameters)
+    build_pooling(config.get("exit_conf"))

@@ -1,12 +1,8 @@
 """Interface of a balance between two loss weightings."""
 
-import math
 from abc import ABC, abstractmethod
 
 import torch
-
-from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.weighting.task_state import finite_number
 
 
 class AbsBalance(torch.nn.Module, ABC):
@@ -26,15 +22,3 @@ class AbsBalance(torch.nn.Module, ABC):
 
     def on_epoch_end(self) -> None:
         """Take note that a training epoch is over; by default nothing."""
-
-
-def fraction(option: str, value: object) -> float:
-    """Return an option as a number in [0, 1].
-
-    Raises:
-        UserError: It is none.
-    """
-    number = finite_number(option, value, above=-math.inf)
-    if not 0.0 <= number <= 1.0:
-        raise UserError(f"{option}: must lie in [0, 1], not {number:g}")
-    return number

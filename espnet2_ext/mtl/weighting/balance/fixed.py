@@ -1,6 +1,7 @@
 """A constant balance."""
 
-from espnet2_ext.mtl.weighting.balance.abs_balance import AbsBalance, fraction
+from espnet2_ext.mtl.option_values import fraction
+from espnet2_ext.mtl.weighting.balance.abs_balance import AbsBalance
 
 
 class FixedBalance(AbsBalance):

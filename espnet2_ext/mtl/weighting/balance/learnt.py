@@ -5,8 +5,8 @@ import math
 import torch
 from torch.nn import functional
 
+from espnet2_ext.mtl.option_values import finite_number
 from espnet2_ext.mtl.weighting.balance.abs_balance import AbsBalance
-from espnet2_ext.mtl.weighting.task_state import finite_number
 
 
 class LearntBalance(AbsBalance):

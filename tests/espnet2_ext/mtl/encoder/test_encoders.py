@@ -55,6 +55,30 @@ def test_lengths_of_full_rows_change_nothing(norm: str) -> None:
     torch.testing.assert_close(encoder(feats, torch.tensor([24, 24]))[3], encoder(feats)[3], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_frames_of_blocks_are_means_over_frequency(norm: str) -> None:
+    """The exit's own pooling of its frames is its embedding; a padded batch has the frames of single utterances."""
+    encoder = build("multi_exit_cnn", norm, exits=(1, 3))
+    feats = torch.randn(2, 40, 16, dtype=torch.float64)
+    frames = encoder.frames(feats, torch.tensor([40, 21]))
+    assert {n: (*x.shape, *lengths.tolist()) for n, (x, lengths) in frames.items()} == {
+        1: (2, 20, 8, 20, 10),
+        3: (2, 5, 16, 5, 2),
+    }
+    assert (encoder.frame_size(1), encoder.frame_size(3)) == (8, 16)
+    alone = encoder.frames(feats[1:, :21])
+    for number, valid in ((1, 10), (3, 2)):
+        assert alone[number].lengths is None
+        torch.testing.assert_close(frames[number].x[1, :valid], alone[number].x[0], rtol=1e-9, atol=1e-9)
+        x = alone[number].x
+        pooled = encoder.exit_layers[str(number)].linear(x.amax(dim=1) + x.mean(dim=1)).relu()
+        torch.testing.assert_close(encoder(feats[1:, :21])[number], pooled, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="exit 0"):
+        encoder.frame_size(0)
+    encoder.drop_pooling()
+    assert not any("exit" in name for name in encoder.state_dict())
+
+
 def touched(encoder: AbsEncoder, number: int) -> set[str]:
     """Parameters with a gradient from the embedding of one exit."""
     encoder.zero_grad()

@@ -64,6 +64,11 @@ def test_layers_are_those_of_transformers(
     assert list(embeddings) == [1, 2, 3]
     torch.testing.assert_close(embeddings[2], theirs.hidden_states[2].mean(dim=1), rtol=0, atol=1e-5)
     torch.testing.assert_close(embeddings[3], theirs.last_hidden_state.mean(dim=1), rtol=0, atol=1e-5)
+    by_layer = build(folder, 2, source=source).eval().frames(waves)
+    assert {number: layer.lengths for number, layer in by_layer.items()} == {0: None, 2: None}
+    for number in (0, 2):
+        torch.testing.assert_close(by_layer[number].x, theirs.hidden_states[number], rtol=0, atol=1e-5)
+        assert encoder.frame_size(number) == by_layer[number].x.size(2)
 
 
 @torch.no_grad()

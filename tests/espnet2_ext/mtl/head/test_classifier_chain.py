@@ -137,13 +137,13 @@ def test_order_is_that_of_the_configuration() -> None:
 
 
 def test_scheduled_sampling() -> None:
-    """Rows take predictions with probability 1 - p; p goes linearly to its last value, and is in the state."""
-    chain = make_chain(ground_truth={"first": 1.0, "last": 0.2, "epochs": 4})
+    """Rows take predictions with probability 1 - p; p goes to its last value, and its epoch is in the state."""
+    chain = make_chain(ground_truth={"start": 1.0, "end": 0.2, "epochs": 5})
     expected = [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]
     for value in expected:
         assert chain.stats()["ground_truth"].item() == pytest.approx(value)
         chain.on_epoch_end()
-    other = make_chain(ground_truth={"first": 1.0, "last": 0.2, "epochs": 4})
+    other = make_chain(ground_truth={"start": 1.0, "end": 0.2, "epochs": 5})
     other.load_state_dict(chain.state_dict())
     assert other.stats()["ground_truth"].item() == pytest.approx(0.2)
     truths = [
