@@ -36,8 +36,8 @@ def build_model(
     Args:
         config: The training configuration: task_spec, input_size, encoder, encoder_conf, normalize, normalize_conf,
             weighting, weighting_conf, head_conf, channels_last, compile_encoder; heads where they are not parallel;
-            exit_conf where it has options; twins and twins_conf where the training is one of twins; dimension_weighting,
-            dimension_weighting_conf and dimension_weighting_tasks where dimensions are weighted.
+            exit_conf where it has options; twins and twins_conf where the training is one of twins;
+            dimension_weighting, dimension_weighting_conf and dimension_weighting_tasks where dimensions are weighted.
         task_stats: By task: `mean` and `std` (regression) or `counts` by class, of the training set. None where
             weights will be loaded, which carry what follows from them.
         feature_stats: `feats_stats.npz`; None likewise.

@@ -10,7 +10,7 @@ from torch import Tensor
 from espnet2_ext.mtl.encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.exit import AbsPooling, MeanPooling
-from espnet2_ext.mtl.gather import gather_rows, is_distributed, row_counts
+from espnet2_ext.mtl.gather import gather_batch, is_distributed
 from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.loss import build_loss
 from espnet2_ext.mtl.registry import build_by_name
@@ -176,27 +176,4 @@ class ESPnetMTLModel(AbsESPnetModel):
         targets = {task.name: batch[task.name] for task in self.spec}
         if not (self.training and is_distributed()):
             return outputs, targets
-        rows = next(iter(outputs.values()))
-        counts = [rows.size(0)] * torch.distributed.get_world_size()
-        if not self.equal_rows:
-            counts = row_counts(rows.size(0), rows.device)
-        return _gather_outputs(outputs, counts), _gather_targets(targets, counts)
-
-
-def _gather_outputs(outputs: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
-    """One collective for all tasks."""
-    names = list(outputs)
-    widths = [outputs[name].size(1) for name in names]
-    rows = gather_rows(torch.cat([at_least_float32(outputs[name]) for name in names], dim=1), counts)
-    return dict(zip(names, rows.split(widths, dim=1), strict=True))
-
-
-def _gather_targets(targets: dict[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
-    """One collective for all tasks; float64 holds class numbers and float targets exactly."""
-    columns = [target.double() if target.dim() == 2 else target.double().unsqueeze(1) for target in targets.values()]
-    rows = gather_rows(torch.cat(columns, dim=1), counts)
-    parts = rows.split([column.size(1) for column in columns], dim=1)
-    return {
-        name: (part if target.dim() == 2 else part.squeeze(1)).to(target.dtype)
-        for (name, target), part in zip(targets.items(), parts, strict=True)
-    }
+        return gather_batch(outputs, targets, self.equal_rows)

@@ -5,10 +5,14 @@ rows; DistributedDataParallel averages the gradients over ranks, which gives exa
 same global batch.
 """
 
+from collections.abc import Mapping
+
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as dist_nn
 from torch import Tensor
+
+from espnet2_ext.mtl.loss.masking import widen
 
 
 def is_distributed() -> bool:
@@ -49,3 +53,37 @@ def row_counts(count: int, device: torch.device) -> list[int]:
     counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, torch.tensor([count], dtype=torch.long, device=device))
     return torch.cat(counts).tolist()
+
+
+def gather_batch(
+    outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], equal_rows: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Gather outputs (B, D), with gradient, and targets of all ranks, each by name.
+
+    Args:
+        outputs: By any names.
+        targets: By task.
+        equal_rows: Whether all ranks have the same number of rows; else they are asked.
+    """
+    rows = next(iter(outputs.values()))
+    counts = [rows.size(0)] * dist.get_world_size() if equal_rows else row_counts(rows.size(0), rows.device)
+    return _gather_outputs(outputs, counts), _gather_targets(targets, counts)
+
+
+def _gather_outputs(outputs: Mapping[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+    """One collective for all tasks."""
+    names = list(outputs)
+    widths = [outputs[name].size(1) for name in names]
+    rows = gather_rows(torch.cat([widen(outputs[name]) for name in names], dim=1), counts)
+    return dict(zip(names, rows.split(widths, dim=1), strict=True))
+
+
+def _gather_targets(targets: Mapping[str, Tensor], counts: list[int]) -> dict[str, Tensor]:
+    """One collective for all tasks; float64 holds class numbers and float targets exactly."""
+    columns = [target.double() if target.dim() == 2 else target.double().unsqueeze(1) for target in targets.values()]
+    rows = gather_rows(torch.cat(columns, dim=1), counts)
+    parts = rows.split([column.size(1) for column in columns], dim=1)
+    return {
+        name: (part if target.dim() == 2 else part.squeeze(1)).to(target.dtype)
+        for (name, target), part in zip(targets.items(), parts, strict=True)
+    }

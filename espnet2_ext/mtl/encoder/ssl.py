@@ -1,6 +1,7 @@
 """Pretrained models of waves: wav2vec2, HuBERT, WavLM."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,7 @@ class SSLEncoder(AbsFrameEncoder):
             frames (B,), at least one, or None for all. Frames past them mean nothing.
         """
         wave = feats.squeeze(2)
-        if self.architecture["do_normalize"]:
-            wave = _standardise(wave, lengths)
-        missing = self._field - wave.size(1)
-        if missing > 0:
-            wave = torch.nn.functional.pad(wave, (0, missing))
+        wave = _fill_up(_standardise(wave, lengths) if self.architecture["do_normalize"] else wave, self._field)
         x, frames = self.backbone.convolve(wave, lengths)
         x = self.masks(self.backbone.project(x), frames)
         mask = None
@@ -163,20 +160,15 @@ class SSLEncoder(AbsFrameEncoder):
             x = x.masked_fill(~valid.unsqueeze(2), 0.0)
             mask = self.backbone.attention_mask(valid, x.dtype)
         x = self.backbone.enter(x)
-        states, positions = [x], None
+        states, positions, run_layer = [x], None, self.backbone.run_layer
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
+            run_layer = partial(checkpoint, run_layer, use_reentrant=False)
         for number in range(len(self.backbone.layers)):
-            x, positions = self._run_layer(number, x, mask, positions)
+            x, positions = run_layer(number, x, mask, positions)
             states.append(x)
         if self.backbone.last_norm is not None:
             states[-1] = self.backbone.last_norm(x)
         return states, frames
-
-    def _run_layer(
-        self, number: int, x: Tensor, mask: Tensor | None, positions: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(self.backbone.run_layer, number, x, mask, positions, use_reentrant=False)
-        return self.backbone.run_layer(number, x, mask, positions)
 
 
 def frozen_parts(backbone: AbsBackbone, freeze: str | int, n_layers: int) -> tuple[torch.nn.Module, ...]:
@@ -198,6 +190,12 @@ def _field_of(kernels: Sequence[int], strides: Sequence[int]) -> int:
     for kernel, stride in zip(kernels, strides, strict=True):
         field, step = field + (kernel - 1) * step, step * stride
     return field
+
+
+def _fill_up(wave: Tensor, samples: int) -> Tensor:
+    """(B, N) -> (B, N) or, where that is more, (B, samples) with zeros at the end."""
+    missing = samples - wave.size(1)
+    return torch.nn.functional.pad(wave, (0, missing)) if missing > 0 else wave
 
 
 def _standardise(wave: Tensor, lengths: Tensor | None) -> Tensor:
