@@ -34,8 +34,10 @@ def rows() -> list[tuple[str, str]]:
     """Return (what, figure) pairs."""
     torch.set_num_threads(1)  # the model is too small to share
     batches = _batches()
-    with _quiet():
-        loops = {"bare": _bare_loop(batches), "ours": _our_loop(batches), "espnet": _espnet_loop(batches)}
+    with quiet():
+        model = _model()
+        ours = our_loop(model, _optimizer(model), batches)
+        loops = {"bare": _bare_loop(batches), "ours": ours, "espnet": _espnet_loop(batches)}
         for loop in loops.values():
             loop()
         seconds: dict[str, list[float]] = {name: [] for name in loops}
@@ -70,25 +72,25 @@ def _model() -> ESPnetMTLModel:
     return build_model(config).to(DEVICE)
 
 
-class _Batches:
+class Batches:
     """The same batch at every step, as a DataLoader gives it; ESPnet adds a key to the dictionary."""
 
-    def __init__(self, batch: dict[str, torch.Tensor]) -> None:
-        self.batch = batch
+    def __init__(self, batch: dict[str, torch.Tensor], steps: int) -> None:
+        self.batch, self.steps = batch, steps
 
     def __len__(self) -> int:
-        return STEPS
+        return self.steps
 
     def __iter__(self) -> Iterator[tuple[list[str], dict[str, torch.Tensor]]]:
-        for _ in range(STEPS):
+        for _ in range(self.steps):
             yield [], dict(self.batch)
 
 
-def _batches() -> _Batches:
+def _batches() -> Batches:
     batch = {"feats": torch.randn(BATCH, FRAMES, BINS)}
     batch |= {f"t{i}": torch.rand(BATCH, 1) for i in range(N_TASKS - 1)}
     batch["c"] = torch.randint(0, 2, (BATCH,))
-    return _Batches({name: value.to(DEVICE) for name, value in batch.items()})
+    return Batches({name: value.to(DEVICE) for name, value in batch.items()}, STEPS)
 
 
 def _optimizer(model: ESPnetMTLModel) -> torch.optim.Optimizer:
@@ -96,12 +98,12 @@ def _optimizer(model: ESPnetMTLModel) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=1e-4, fused=True)
 
 
-def _options() -> MTLTrainerOptions:
-    args = MTLTask.get_parser().parse_args(["--grad_clip", str(GRAD_CLIP), "--ngpu", str(int(DEVICE == "cuda"))])
-    return MTLTrainer.build_options(args)
+def _options(*words: str) -> MTLTrainerOptions:
+    common = ["--grad_clip", str(GRAD_CLIP), "--ngpu", str(int(DEVICE == "cuda"))]
+    return MTLTrainer.build_options(MTLTask.get_parser().parse_args([*common, *words]))
 
 
-def _bare_loop(batches: _Batches) -> Callable[[], None]:
+def _bare_loop(batches: Batches) -> Callable[[], None]:
     model = _model().train()
     optimizer = _optimizer(model)
 
@@ -112,23 +114,25 @@ def _bare_loop(batches: _Batches) -> Callable[[], None]:
             torch.nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        _finish()
+        finish()
 
     return loop
 
 
-def _our_loop(batches: _Batches) -> Callable[[], None]:
-    model, options = _model(), _options()
-    state = RunState(model, [_optimizer(model)], [None], None, None, [], [1])
+def our_loop(
+    model: ESPnetMTLModel, optimizer: torch.optim.Optimizer, batches: Batches, *words: str
+) -> Callable[[], None]:
+    """Return a loop over the batches by train_epoch with its log; `words` are options of the training."""
+    state, options = RunState(model, [optimizer], [None], None, None, [], [1]), _options(*words)
 
     def loop() -> None:
         train_epoch(model, batches, state, options, IntervalLog(SubReporter("train", 1, 0), None))
-        _finish()
+        finish()
 
     return loop
 
 
-def _espnet_loop(batches: _Batches) -> Callable[[], None]:
+def _espnet_loop(batches: Batches) -> Callable[[], None]:
     model, options = _model(), _options()
     optimizer = _optimizer(model)
 
@@ -136,18 +140,19 @@ def _espnet_loop(batches: _Batches) -> Callable[[], None]:
         Trainer.train_one_epoch(
             model, batches, [optimizer], [None], None, SubReporter("train", 1, 0), None, options, DistributedOption()
         )
-        _finish()
+        finish()
 
     return loop
 
 
-def _finish() -> None:
+def finish() -> None:
+    """Wait for the device."""
     if DEVICE == "cuda":
         torch.cuda.synchronize()
 
 
 @contextlib.contextmanager
-def _quiet() -> contextlib.AbstractContextManager[None]:
+def quiet() -> contextlib.AbstractContextManager[None]:
     """Lines are made as in a training, and go nowhere."""
     logger = logging.getLogger()
     level, handlers = logger.level, logger.handlers

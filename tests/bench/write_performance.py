@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("bench_ark", "bench_features", "bench_weighting", "bench_trainer", "bench_step")
+BENCHMARKS = ("bench_ark", "bench_features", "bench_weighting", "bench_trainer", "bench_step", "bench_ssl")
 HEAD = """# Performance
 
 Written by `python tests/bench/write_performance.py`, with the environment active and nothing else running; the figures
@@ -30,7 +30,7 @@ def main() -> None:
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "Python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchaudio", "espnet", "kaldiio", "numpy")},
+        **{name: version(name) for name in ("torch", "torchaudio", "transformers", "espnet", "kaldiio", "numpy")},
     }
     text = HEAD.format(facts=", ".join(f"{name} {value}" for name, value in facts.items()))
     for name in BENCHMARKS:
