@@ -23,6 +23,7 @@ CORE = [
 EXTRAS = {
     "video": [
         "av",  # decodes video with the FFmpeg inside its wheel
+        "opencv-python-headless>=4.12,<5",  # finds faces by the cascades inside its wheel, which OpenCV 5 leaves out
     ],
     "ssl": [
         "transformers>=5,<6",  # wav2vec2, HuBERT, WavLM; their layers are called one by one, which versions change

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-extras=test,baseline,onnx,hub,ssl
+extras=test,baseline,onnx,hub,ssl,video
 python=
 arguments=()
 # Files of tests at a time, in runs of all of them: most tests use one core.

@@ -15,7 +15,17 @@ CORPORA = re.compile(r"exvo|a-?vb\b|iemocap|mini_vb|freeburst|hume", re.I)
 # Spelt in pieces, so that this file does not hold what it looks for.
 LEFTOVERS = re.compile("TO" + "DO|FIX" + "ME|XX" + "X|pragma: no " + "cover|for " + "now|NotImplemented" + "Error")
 # What the base package may not need: extras, and ESPnet outside the modules that wire training.
-OPTIONAL = {"av", "transformers", "safetensors", "opensmile", "onnx", "onnxruntime", "onnxscript", "huggingface_hub"}
+OPTIONAL = {
+    "av",
+    "cv2",
+    "transformers",
+    "safetensors",
+    "opensmile",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "huggingface_hub",
+}
 MAY_IMPORT_ESPNET = (
     "espnet2_ext/tasks/",
     "espnet2_ext/train/",

@@ -4,10 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from iemocap_miniature import make_corpus
+from iemocap_miniature import NO_FACE, make_corpus, make_videos
 from recipe_copy import RecipeCopy
+
+from espnet2_ext.fileio.ark import ArkReader
 
 RECIPE = "egs/iemocap/mtl1"
 SMALL = ("--nj", "1", "--mtl_args", "--max_epoch 1 --encoder_conf channels=[4,4,4,4,8]")
@@ -18,7 +21,7 @@ NINE = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis")
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeCopy:
     folder = tmp_path_factory.mktemp("iemocap")
-    make_corpus(folder / "corpus")
+    make_videos(folder / "corpus", make_corpus(folder / "corpus"))
     return RecipeCopy(folder, RECIPE)
 
 
@@ -58,7 +61,7 @@ def records(recipe: RecipeCopy, exp: str) -> list[dict]:
 
 
 def labels(recipe: RecipeCopy, folder: str, name: str) -> dict[str, str]:
-    return dict(line.split() for line in (recipe.directory / folder / name).read_text().splitlines())
+    return dict(line.split(None, 1) for line in (recipe.directory / folder / name).read_text().splitlines())
 
 
 def test_all_stages(recipe: RecipeCopy, first_run: str) -> None:
@@ -76,7 +79,36 @@ def test_features_are_made_once(recipe: RecipeCopy, first_run: str, first_folds:
     assert first_run.count("make shared features: dump/log_mel/org/all") == 1
     assert "make shared features" not in first_folds
     arks = [path for path in recipe.directory.rglob("*.ark") if path.is_file()]
-    assert {str(path.parent.relative_to(recipe.directory)) for path in arks} == {"dump/log_mel/org/all"}
+    folders = {str(path.parent.relative_to(recipe.directory)) for path in arks}
+    assert folders == {"dump/log_mel/org/all", "data/video/arks"}
+
+
+def test_video_of_each_set(
+    recipe: RecipeCopy, first_run: str, first_folds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten frames for 0.4 s of audio; the woman is bright and the man dark, whoever wears the markers."""
+    monkeypatch.chdir(recipe.directory)
+    crops = ArkReader("data/video/video.scp")
+    utts = list(crops.keys())
+    assert len(utts) == 78
+    assert labels(recipe, "data/video", "video_missing") == {f"{NO_FACE[:5]}F-{NO_FACE}": "no face in 10 frames"}
+    brightness = {utt: crops.read_uint8(utt).mean() for utt in utts}
+    for utt in utts:
+        assert crops.shape(utt) == (10, 96 * 96 * 3)
+        assert (brightness[utt] > 75) == (utt[5] == "F"), utt
+    for folder in ("data/paper/fold1", *(f"data/loso5/fold{fold}" for fold in range(1, 6))):
+        for name in ("train", "dev", "test"):
+            own = labels(recipe, f"{folder}/{name}", "utt2spk")
+            scp = labels(recipe, f"{folder}/{name}", "video.scp")
+            assert set(scp) == set(own) & set(utts)
+            assert set(labels(recipe, f"{folder}/{name}", "video_counts").values()) == {"10 0"}
+    # Ten speakers: two frames of 288 x 192, and eight crops of 96 in two lines.
+    assert cv2.imread("data/video/montage.png").shape == (10 * (18 + 192), 2 * 288 + 4 * 96, 3)
+    assert "10 of 10 dialogs have a video, 79 utterances" in first_run
+    log = (recipe.directory / "data/video/log/make_video_crops.1.log").read_text()
+    # Other folds need no other crops.
+    assert "is made" in log
+    assert "utterances," not in log
 
 
 def test_folds_are_trained_without_their_test_session(recipe: RecipeCopy, first_folds: str) -> None:
@@ -150,6 +182,7 @@ def test_bad_options(recipe: RecipeCopy, tmp_path: Path) -> None:
         (("--classes", "5"), "--classes is one of 9 4, not '5'"),
         (("--protocol", "loso5", "--fold", "6"), "--fold is 1 to 5 for loso5, not '6'"),
         (("--protokoll", "loso5"), "unknown option"),
+        (("--iemocap_root", corpus_of(recipe), "--video", "no"), "--video is one of auto true false, not 'no'"),
     ):
         result = recipe.run("./run.sh", *options, "--stop_stage", "1", env={"IEMOCAP_ROOT": ""})
         assert result.returncode != 0, options

@@ -1,13 +1,16 @@
-"""A small corpus in the exact layout of IEMOCAP: five sessions of dialogs, wavs, evaluation files with their quirks.
+"""A small corpus in the exact layout of IEMOCAP: five sessions of dialogs, wavs, videos, evaluation files with quirks.
 
 Odd lines and files, by place: `._` files of macOS beside evaluations and wavs; Windows line ends in session 2; folders
 of single annotators below EmoEvaluation; several labels by one annotator; ties, `xxx`, `Neutral state`, remarks; one
-wav without a label and one label without a wav.
+wav without a label and one label without a wav. Videos are of the improvised dialogs, MPEG-4 in AVI as DivX is: the
+woman bright, the man dark and mirrored, from the portrait of Grace Hopper that Matplotlib ships (public domain).
 """
 
 import math
 import wave
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ DIALOGS = ("F_impro01", "M_impro02", "F_script01_1")
 TURNS = 8
 NO_LABEL = "Ses04M_impro02_F099"
 NO_WAV = "Ses05M_impro02_M003"
+# Its face is away for the whole of it.
+NO_FACE = "Ses02M_impro02_F001"
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 
 
@@ -151,3 +156,53 @@ def make_corpus(root: Path, seconds: float = 0.4) -> MiniCorpus:
         folder.mkdir()
         (folder / "Ses01F_impro01_e2_cat.txt").write_text("Ses01F_impro01_F000 :Neutral; ()\n")
     return corpus
+
+
+def portraits() -> dict[str, np.ndarray]:
+    """Return the faces by gender, each ``(300, 256, 3)``, uint8."""
+    from cv2 import INTER_AREA, resize
+    from matplotlib.cbook import get_sample_data
+    from matplotlib.image import imread
+
+    woman = resize(imread(get_sample_data("grace_hopper.jpg", asfileobj=False)), (256, 300), interpolation=INTER_AREA)
+    return {"F": woman, "M": (woman[:, ::-1] * 0.55).astype(np.uint8)}
+
+
+def write_video(path: Path, pictures: Iterable[np.ndarray]) -> None:
+    """Write RGB pictures ``(480, 720, 3)`` as MPEG-4 in AVI at 29.97 frames per second."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(30000, 1001))
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 720, 480, "yuv420p", 2_000_000
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def dialog_pictures(dialog: str, turns: list[MiniTurn]) -> Iterator[np.ndarray]:
+    """Yield the frames of a dialog: who wears the markers is on the left; who speaks moves more."""
+    faces = portraits()
+    left = dialog[5]
+    seconds = 0.5 * len(turns)
+    for number in range(round(seconds * 30000 / 1001)):
+        time = number * 1001 / 30000
+        turn = turns[min(int(time / 0.5), len(turns) - 1)]
+        picture = np.full((480, 720, 3), 96, np.uint8)
+        for gender, face in faces.items():
+            if turn.utt == NO_FACE and gender == "F":
+                continue
+            swing = 8 if turn.utt.rsplit("_", 1)[1][0] == gender else 1
+            x = (50 if gender == left else 410) + round(swing * math.sin(6 * time))
+            y = 90 + round(swing * math.cos(5 * time))
+            picture[y : y + 300, x : x + 256] = face
+        yield picture
+
+
+def make_videos(root: Path, corpus: MiniCorpus) -> None:
+    """Write the videos of the improvised dialogs."""
+    for dialog, turns in corpus.dialogs.items():
+        if "impro" in dialog:
+            path = session_of(root, dialog) / f"dialog/avi/DivX/{dialog}.avi"
+            write_video(path, dialog_pictures(dialog, turns))

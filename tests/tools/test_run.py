@@ -40,7 +40,7 @@ def test_both_pythons_are_tested_the_full_run_last(both: ScratchRepository) -> N
     assert "--ignore" not in full
     assert full.endswith("in tools/venv/bin/python")
     installed = [line for line in both.log if "--editable" in line]
-    assert all("[baseline,hub,onnx,ssl,test]" in line for line in installed)
+    assert all("[baseline,hub,onnx,ssl,test,video]" in line for line in installed)
     assert len(installed) == 2
 
 

@@ -9,6 +9,10 @@
 #   --label_rule RULE        paper (most votes, ties at random) or release (its own label) (paper)
 #   --keep_unlabelled BOOL   whether utterances without an emotion label stay, for the other tasks (false)
 #   --label_seed N           seed of ties and of the random split (0)
+#   --video WHEN             crops of the speakers' faces: auto (if the corpus has videos), true (it must), false (auto)
+#   --video_nj N             parallel jobs that crop (4)
+#   --video_sides CHANGES    halves of the frame that differ from local/video_sides.txt, e.g. Ses03=right (none)
+#   --skip_broken_video BOOL whether a missing or broken video leaves its utterances without one (false)
 # data_dir, dump_dir, exp_dir, feats_data, tasks and allow_... follow from them.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -16,6 +20,7 @@ cd "$(dirname "$0")"
 . local/condition.sh
 
 own_options="iemocap_root protocol fold dialogs classes label_rule keep_unlabelled label_seed local_data_opts"
+own_options+=" video video_nj video_sides skip_broken_video"
 iemocap_root=${IEMOCAP_ROOT:-}
 protocol=paper
 fold=1
@@ -23,8 +28,8 @@ dialogs=improvised
 classes=9
 label_rule=paper
 keep_unlabelled=false
-# shellcheck disable=SC2034 # read by its name below
-label_seed=0
+# shellcheck disable=SC2034 # these are read by their names below
+label_seed=0 video=auto video_nj=4 video_sides="" skip_broken_video=false
 local_data_opts=
 # shellcheck source=utils/own_options.sh
 . ../../../utils/own_options.sh
@@ -41,8 +46,8 @@ fi
 folder+=/fold${fold}
 
 data_opts="${iemocap_root:+--iemocap_root ${iemocap_root}}"
-for name in protocol dialogs classes label_rule keep_unlabelled label_seed; do
-    data_opts+=" --${name} ${!name}"
+for name in protocol dialogs classes label_rule keep_unlabelled label_seed video video_nj video_sides skip_broken_video; do
+    data_opts+="${!name:+ --${name} ${!name}}"
 done
 # Of nine classes two are so rare that a fold's training set may be without them.
 tasks=conf/tasks.yaml empty=true overlap=false

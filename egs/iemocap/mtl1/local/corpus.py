@@ -42,6 +42,11 @@ class Utterance:
         return f"Ses0{self.session}{self.gender}"
 
     @property
+    def dialog(self) -> str:
+        """Name of the dialog, e.g. `Ses01F_impro02`; the letter is the actor with the markers."""
+        return self.turn.utt.rsplit("_", 1)[0]
+
+    @property
     def utt(self) -> str:
         """Utterance id: the speaker comes first, as Kaldi's order wants it."""
         return f"{self.speaker}-{self.turn.utt}"

@@ -1,7 +1,7 @@
 """The corpus' EmoEvaluation files: the release's label, the annotators' labels and the mean ratings of each turn."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
@@ -22,7 +22,7 @@ CODES = {
 }
 # The release's code where annotators did not agree.
 NO_MAJORITY = "xxx"
-_SUMMARY = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(\S+)\s+(\S+)\s+\[([^\]]*)\]")
+_SUMMARY = re.compile(r"\[\s*([\d.]+)\s*-\s*[\d.]+\s*\]\s+(\S+)\s+(\S+)\s+\[([^\]]*)\]")
 # C-E2 is an external annotator's category, C-F1 the actress' own; A-... are ratings, whose means the summary has.
 _CATEGORY = re.compile(r"C-([A-Z])\w*:\s*([^(]*)")
 _EXTERNAL = "E"
@@ -39,6 +39,7 @@ class Turn:
         ratings: Mean valence, activation and dominance, rated from 1 to 5.
         votes: The codes that each external annotator gave, one or more, in the order of the file.
         where: File and line, for messages.
+        start: Where it starts in the dialog's audio and video, in seconds.
     """
 
     utt: str
@@ -46,6 +47,7 @@ class Turn:
     ratings: tuple[float, float, float]
     votes: tuple[tuple[str, ...], ...]
     where: str
+    start: float
 
 
 def read_evaluation(path: Path) -> list[Turn]:
@@ -88,14 +90,14 @@ def read_evaluation(path: Path) -> list[Turn]:
 def _close(turns: dict[str, Turn], turn: Turn | None, votes: list[tuple[str, ...]]) -> None:
     """Keep a turn with the votes that stood below it."""
     if turn is not None:
-        turns[turn.utt] = Turn(turn.utt, turn.code, turn.ratings, tuple(votes), turn.where)
+        turns[turn.utt] = replace(turn, votes=tuple(votes))
 
 
 def _summary(text: str, where: str) -> Turn:
     match = _SUMMARY.match(text)
     if match is None:
         raise UserError(f"{where}: {text[:60]!r} is not `[start - end] utterance label [v, a, d]`; copy the file again")
-    utt, code, ratings = match.groups()
+    time, utt, code, ratings = match.groups()
     if code not in {*CODES.values(), NO_MAJORITY}:
         known = ", ".join(dict.fromkeys([*CODES.values(), NO_MAJORITY]))
         raise UserError(f"{where}: {utt}: label {code!r} is unknown; the release has {known}")
@@ -103,7 +105,11 @@ def _summary(text: str, where: str) -> Turn:
         valence, activation, dominance = (float(field) for field in ratings.split(","))
     except ValueError as error:
         raise UserError(f"{where}: {utt}: [{ratings}] are not three numbers; copy the file again") from error
-    return Turn(utt, code, (valence, activation, dominance), (), where)
+    try:
+        start = float(time)
+    except ValueError as error:
+        raise UserError(f"{where}: {utt}: {time!r} is no time in seconds; copy the file again") from error
+    return Turn(utt, code, (valence, activation, dominance), (), where, start)
 
 
 def _votes(text: str, where: str) -> list[tuple[str, ...]]:
