@@ -10,7 +10,7 @@ options="nj cmd feature compression skip_broken"
 nj=4                       # parallel jobs
 cmd="${utils}/run.sh"      # runner, with its options
 feature=conf/feature.yaml  # name and options of the features
-compression=""             # Kaldi's compression method 1 to 7; empty: float32
+compression=""             # Kaldi's compression method 1 to 7; empty: the feature's, float32 as a rule
 skip_broken=false          # true: leave out audio that cannot be read, at most 5 % of it
 help_message="Usage: $0 [options] <data_dir> <log_dir> <dump_dir>
 Example: $0 --nj 8 --cmd run.sh --feature conf/feature.yaml data/train exp/make_log_mel/train dump/log_mel/org/train

@@ -71,7 +71,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out-ark", type=Path, required=True)
     parser.add_argument("--out-scp", type=Path, required=True, help="utt2num_frames, utt2dur, counts go beside it")
     parser.add_argument("--ark-name", help="the archive's path in the scp, if it will be moved there")
-    parser.add_argument("--compression", type=int, choices=range(1, 8), help="Kaldi's method (default: float32)")
+    parser.add_argument("--compression", type=int, choices=range(1, 8), help="Kaldi's method (default: the feature's)")
     parser.add_argument("--skip-broken", type=str2bool, default=False, help="true: leave out what cannot be read")
     parser.add_argument("--progress-file", type=Path, help="kept at the number of utterances done")
     return parser.parse_args(argv)
@@ -82,7 +82,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     feature = load_feature(args.feature)
     wavs = read_table(args.wav_scp)
-    with ArkWriter(args.out_ark, args.out_scp, args.compression, args.ark_name) as writer:
+    compression = args.compression or feature.ark_compression
+    with ArkWriter(args.out_ark, args.out_scp, compression, args.ark_name) as writer:
         result = extract_to_ark(wavs, feature, writer, Progress(len(wavs), args.progress_file))
         for name, reason in result.broken.items():
             print(f"broken: {name}: {reason}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,6 +40,11 @@ class AbsFeature(ABC):
         """
         return None
 
+    @property
+    def ark_compression(self) -> int | None:
+        """Kaldi's compression method of its archives, where none is asked for; None is float32."""
+        return None
+
     @abstractmethod
     def _extract(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `extract`; the waves are checked."""
@@ -71,6 +76,24 @@ class AbsFeature(ABC):
         """Return the name and all options with their values, as feature.yaml holds them."""
         options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
         return {"name": self.name, **options}
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether the options say all, or name a file that is needed too."""
+        return True
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return self-contained options for a pack, and the tensors by name that belong to them, if any."""
+        return self.config(), {}
+
+    def unpack(self, weights: Mapping[str, Any]) -> None:
+        """Take the tensors that `pack` returned.
+
+        Raises:
+            UserError: They are not those of this feature.
+        """
+        if weights:
+            raise UserError(f"feature {self.name}: has no weights, such as {min(weights)}; pack the model again")
 
     def _require(self, good: bool, what: str) -> None:
         """Raise a UserError about an option unless it is good."""

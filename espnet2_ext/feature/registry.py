@@ -9,13 +9,14 @@ import yaml
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.feature.abs_feature import AbsFeature
+from espnet2_ext.feature.hidden_states import HiddenStates
 from espnet2_ext.feature.kaldi_fbank import KaldiFbank
 from espnet2_ext.feature.log_mel import LogMel
 from espnet2_ext.feature.opensmile_functionals import OpensmileFunctionals
 from espnet2_ext.feature.raw import RawWave
 
 FEATURES: dict[str, type[AbsFeature]] = {
-    feature.name: feature for feature in (LogMel, KaldiFbank, OpensmileFunctionals, RawWave)
+    feature.name: feature for feature in (LogMel, KaldiFbank, OpensmileFunctionals, RawWave, HiddenStates)
 }
 
 

@@ -42,6 +42,9 @@ _OPTIONAL_KEYS = (
     "dimension_weighting", "dimension_weighting_conf", "dimension_weighting_tasks",
 )  # fmt: skip
 
+# Weights that the features are computed with stand beside the model's under this prefix.
+_OF_FEATURE = "feature."
+
 
 class Trained(NamedTuple):
     """A trained model and what goes with it.
@@ -73,10 +76,10 @@ def write_pack(exp: Path, weights: str, out: Path, onnx: bool = False) -> None:
             does not predict what the model does.
     """
     model, config, extractor, _ = _load_experiment(exp, weights, "cpu")
-    feature = extractor.config()
+    feature, feature_weights = extractor.pack()
     kept = {key: config[key] for key in (*KEYS, *_OPTIONAL_KEYS) if config.get(key) or key in KEYS}
     buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    torch.save(model.state_dict() | {f"{_OF_FEATURE}{name}": value for name, value in feature_weights.items()}, buffer)
     members = {
         CARD: model_card(exp, model, config, feature, FORMAT).encode(),
         CONFIG: _dump({"format": FORMAT, **kept}),
@@ -121,7 +124,8 @@ def build_trained(members: Mapping[str, bytes], where: Path, device: str = "cpu"
     if missing:
         raise UserError(f"{where}: {CONFIG} lacks {', '.join(missing)}; pack the model again")
     config["task_spec"] = parse_mapping(members[TASKS], f"{where}: {TASKS}")
-    feature, crop = _build_parts(config, parse_mapping(members[FEATURE], f"{where}: {FEATURE}"), where)
+    feature_conf = parse_mapping(members[FEATURE], f"{where}: {FEATURE}")
+    feature, crop = _build_parts(config, feature_conf, where, packed=True)
     try:
         model = build_model({**config, "compile_encoder": False})
     except UserError as error:
@@ -129,7 +133,10 @@ def build_trained(members: Mapping[str, bytes], where: Path, device: str = "cpu"
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         # A value of another type than the one that we write.
         raise UserError(f"{where}: {CONFIG} describes no model: {' '.join(str(error).split())}") from error
-    load_state(model, _load_weights(members[WEIGHTS], where), f"{where}: {WEIGHTS}")
+    weights = _load_weights(members[WEIGHTS], where)
+    names = [name for name in weights if name.startswith(_OF_FEATURE)]
+    feature.unpack({name.removeprefix(_OF_FEATURE): weights.pop(name) for name in names})
+    load_state(model, weights, f"{where}: {WEIGHTS}")
     return Trained(model.to(device).eval(), config, feature, crop)
 
 
@@ -144,13 +151,18 @@ def _load_experiment(exp: Path, weights: str, device: str) -> Trained:
     return Trained(model, config, *_build_parts(config, parse_mapping(feature.read_bytes(), str(feature)), exp))
 
 
-def _build_parts(config: Mapping[str, Any], feature_conf: Mapping[str, Any], where: Path) -> tuple[AbsFeature, Crop]:
+def _build_parts(
+    config: Mapping[str, Any], feature_conf: Mapping[str, Any], where: Path, packed: bool = False
+) -> tuple[AbsFeature, Crop]:
     if not isinstance(feature_conf.get("name"), str):
         raise UserError(f"{where}: {FEATURE}: names no feature; write e.g. 'name: log_mel'")
     try:
         feature = build_feature(**feature_conf)
     except UserError as error:
         raise UserError(f"{where}: {FEATURE}: {error}") from error
+    if packed and not feature.self_contained:
+        # Else a pack could name a folder of this machine, or fetch a model.
+        raise UserError(f"{where}: {FEATURE}: features {feature.name} lack what they are computed with; pack again")
     if feature.dim != config["input_size"]:
         raise UserError(f"{where}: features of {feature.dim} bins for a model of {config['input_size']}")
     if not isinstance(config["crop_conf"], dict):

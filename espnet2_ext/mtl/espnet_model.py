@@ -126,7 +126,7 @@ class ESPnetMTLModel(AbsESPnetModel):
 
     def normalised(self, feats: Tensor, feats_lengths: Tensor | None = None) -> Tensor:
         """(B, T, D) features as they come -> what the encoder takes: normalised, 0 past the length."""
-        feats = feats.to(next(self.encoder.parameters()).dtype)
+        feats = feats.to(next(self.parameters()).dtype)
         if self.normalize is not None:
             feats = self.normalize(feats, feats_lengths)
         if feats_lengths is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.feature import load_feature
+from espnet2_ext.feature.hidden_states import HiddenStates
 from espnet2_ext.feature.raw import RawWave
 from espnet2_ext.mtl.encoder import AbsEncoder, SSLEncoder
 from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
@@ -12,17 +13,34 @@ from espnet2_ext.mtl.encoder.panns_weights import load_panns
 
 
 def check_pretrained(args: argparse.Namespace) -> None:
-    """Refuse options that would let training start from chance, or that spoil a wave.
+    """Refuse options that would let training start from chance, or that spoil a wave; find the layers in features.
 
     Raises:
         UserError: There are such options.
     """
+    if args.encoder == "hidden_states":
+        args.encoder_conf = args.encoder_conf | {"layers": _layers(args)}
     if args.encoder != "ssl":
         return
     if "architecture" in args.encoder_conf:
         raise UserError("encoder_conf: architecture is written by training, for what is trained; give model instead")
     if args.normalize is not None:
         raise UserError(f"--normalize {args.normalize}: the encoder ssl takes the wave itself; set normalize: null")
+
+
+def _layers(args: argparse.Namespace) -> list[int]:
+    """Return the layers that the features hold, as stage 2 has written beside them."""
+    path = Path(args.train_dir) / "feature.yaml"
+    feature = load_feature(path)
+    if not isinstance(feature, HiddenStates):
+        raise UserError(
+            f"{path}: {feature.name}; the encoder hidden_states takes `name: hidden_states`: run stage 2 so"
+        )
+    if args.encoder_conf.get("layers", feature.layers) != feature.layers:
+        raise UserError(
+            f"encoder_conf: layers {args.encoder_conf['layers']}: {path} has {feature.layers}; leave it out"
+        )
+    return feature.layers
 
 
 def take_pretrained(args: argparse.Namespace, encoder: AbsEncoder) -> None:

@@ -3,6 +3,7 @@
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.abs_frame_encoder import AbsFrameEncoder
 from espnet2_ext.mtl.encoder.emo18 import Emo18
+from espnet2_ext.mtl.encoder.hidden_states import HiddenStatesEncoder
 from espnet2_ext.mtl.encoder.mlp import MLP
 from espnet2_ext.mtl.encoder.multi_exit_cnn import MultiExitCNN
 from espnet2_ext.mtl.encoder.panns_cnn import CNN10, CNN14
@@ -17,9 +18,10 @@ ENCODERS: dict[str, type[AbsEncoder]] = {
     "mlp": MLP,
     "emo18": Emo18,
     "ssl": SSLEncoder,
+    "hidden_states": HiddenStatesEncoder,
 }
 
 __all__ = [
-    "ENCODERS", "AbsEncoder", "AbsFrameEncoder", "CNN10", "CNN14", "Emo18", "MLP", "MultiExitCNN", "ResNet18",
-    "SSLEncoder",
+    "ENCODERS", "AbsEncoder", "AbsFrameEncoder", "CNN10", "CNN14", "Emo18", "HiddenStatesEncoder", "MLP",
+    "MultiExitCNN", "ResNet18", "SSLEncoder",
 ]  # fmt: skip
