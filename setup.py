@@ -24,6 +24,7 @@ EXTRAS = {
     "video": [
         "av",  # decodes video with the FFmpeg inside its wheel
         "opencv-python-headless>=4.12,<5",  # finds faces by the cascades inside its wheel, which OpenCV 5 leaves out
+        "torchvision>=0.26,<0.27",  # blocks of residual networks; built for one torch release each, this one for 2.11
     ],
     "ssl": [
         "transformers>=5,<6",  # wav2vec2, HuBERT, WavLM; their layers are called one by one, which versions change

@@ -13,7 +13,8 @@ from espnet2_ext.fileio.table import read_table, write_table
 def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> str:
     """Copy the tables of a dump directory, utterances of `min_frames` to `max_frames` frames only (0: no limit).
 
-    Arks stay where they are. A label file of which no utterance is left is left out. feats.scp is written last.
+    Arks stay where they are. A label file, or stream, of which no utterance is left is left out. feats.scp is written
+    last.
 
     Returns:
         One line about the set.
@@ -26,7 +27,7 @@ def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> st
     if not kept:
         raise UserError(f"{source}: no utterance has {min_frames} to {max_frames or 'any'} frames; see --min_frames")
     out.mkdir(parents=True, exist_ok=True)
-    names = [p.name for p in source.iterdir() if p.name.startswith("utt2") or p.name in ("wav.scp", "feats.scp")]
+    names = [path.name for path in source.iterdir() if _is_table(path)]
     tables = {
         name: {utt: value for utt, value in read_table(source / name).items() if utt in kept} for name in sorted(names)
     }
@@ -35,7 +36,7 @@ def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> st
         raise UserError(f"{source}/feats.scp: none of the utterances of utt2num_frames; run stage 2 again")
     config = _read_config(source / "feature.yaml")
     for path in out.iterdir():
-        if path.name.startswith("utt2") and not tables.get(path.name):
+        if _is_table(path) and path.name != "feats.scp" and not tables.get(path.name):
             path.unlink()
     for name, rows in tables.items():
         if rows:
@@ -50,6 +51,10 @@ def filter_dump(source: Path, out: Path, min_frames: int, max_frames: int) -> st
         f"{out}: {len(kept)} of {len(frames)} utterances, {speakers} speakers, {seconds / 60:.1f} minutes, "
         f"frames {counts.min()} to {counts.max()}, median {np.median(counts):.0f}"
     )
+
+
+def _is_table(path: Path) -> bool:
+    return path.name.startswith("utt2") or path.suffix == ".scp"
 
 
 def _read_frames(path: Path) -> dict[str, int]:

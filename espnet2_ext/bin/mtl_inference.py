@@ -101,6 +101,9 @@ def main() -> int:
     inference = MTLInference.from_pretrained(
         args.model, args.device, args.weights, hub=args.hub == "true", revision=args.revision
     )
+    if inference.model.encoder.streams:
+        named = ", ".join(inference.model.encoder.streams)
+        print(f"warning: {args.model}: was trained with {named}; predicts from audio alone", file=sys.stderr)
     broken = predict_all(inference, files, args.out, args.batch_size)
     print(f"{args.out}: {len(files) - broken} files" + (f"; {broken} could not be predicted" if broken else ""))
     return 1 if broken else 0

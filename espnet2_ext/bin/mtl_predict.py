@@ -1,6 +1,7 @@
 """Predict the utterances of a dump directory with a trained model (stage 7)."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
 from espnet2_ext.data.sampler import SequentialBatchSampler
+from espnet2_ext.data.streams import parse_streams
 from espnet2_ext.errors import UserError, run_cli
 from espnet2_ext.inference.device import check_device
 from espnet2_ext.inference.records import write_records
@@ -26,7 +28,13 @@ def predict(args: argparse.Namespace) -> int:
     device = check_device(args.device)
     model, config = load_trained(args.model / "config.yaml", args.model / args.weights, device)
     crop = checked(f"{args.model}/config.yaml: crop_conf", Crop, **config.get("crop_conf", {}))
-    dataset = MTLDataset(args.dump, model.spec, crop, train=False)
+    streams = parse_streams(config.get("streams") or {}, model.spec.names, crop)
+    dataset = MTLDataset(
+        args.dump, model.spec, crop, train=False, streams=streams, streams_required=not model.encoder.hears
+    )
+    for stream in dataset.streams:
+        if missing := stream.missing(dataset.utts):
+            print(f"warning: {args.dump}: {missing} utterances lack {stream.name}; predicted without", file=sys.stderr)
     if dataset.feature_size != config["input_size"]:
         raise UserError(
             f"{args.dump}/feats.scp: features of {dataset.feature_size} bins; the model takes {config['input_size']}"

@@ -19,12 +19,14 @@ class Crop:
         padding: `repeat` fills a short utterance by repeating it; `zero` by frames that the model leaves out.
         evaluation: `centre` takes the middle `frames`; `whole` takes all frames, and the model pools over them.
         min_frames: Shortest utterance in `whole`, filled up as `padding` says, so that all pooling layers have input.
+        align: Crops start at a multiple of this many frames: of samples, so many as a frame of video has.
     """
 
     frames: int = 250
     padding: str = REPEAT
     evaluation: str = CENTRE
     min_frames: int = 64
+    align: int = 1
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -32,7 +34,7 @@ class Crop:
         Raises:
             ValueError: One is impossible.
         """
-        for name in ("frames", "min_frames"):
+        for name in ("frames", "min_frames", "align"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"crop: {name} is a whole number from 1, not {value!r}")
@@ -60,10 +62,34 @@ class Crop:
         """
         total = len(feats)
         if total >= frames:
-            start = int(position * (total - frames + 1))
+            start = self._start(total, frames, position)
             return feats[start : start + frames], frames
         if self.padding == REPEAT:
             return np.resize(feats, (frames, feats.shape[1])), frames
         filled = np.zeros((frames, feats.shape[1]), dtype=feats.dtype)
         filled[:total] = feats
         return filled, total
+
+    def stream_rows(self, total: int, frames: int, position: float, hop: int) -> np.ndarray:
+        """Find the rows of a slower stream that belong to what `cut` gives: each is that of its span's first frame.
+
+        Args:
+            total: Frames of the utterance, before it is cut or filled.
+            frames: Frames wanted, as for `cut`.
+            position: As for `cut`.
+            hop: Frames of one row of the stream; `align` is a multiple of it.
+
+        Returns:
+            (n,) row numbers, n = ceil(frames / hop), or fewer where the rest is filled with zeros.
+        """
+        first = np.arange(0, frames, hop)
+        if total >= frames:
+            first = first + self._start(total, frames, position)
+        elif self.padding == REPEAT:
+            first = first % total
+        else:
+            first = first[first < total]
+        return first // hop
+
+    def _start(self, total: int, frames: int, position: float) -> int:
+        return int(position * ((total - frames) // self.align + 1)) * self.align

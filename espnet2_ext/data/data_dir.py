@@ -23,7 +23,18 @@ Rows = dict[str, str]
 def utt_files(directory: Path) -> list[str]:
     """Return the names of the files keyed by utterance that a data directory holds, sorted."""
     names = {path.name for path in directory.glob("utt2*") if path.is_file()}
-    return sorted(names | {name for name in UTT_FILES if (directory / name).is_file()})
+    names.update(name for name in UTT_FILES if (directory / name).is_file())
+    return sorted(names | set(stream_files(directory)))
+
+
+def stream_files(directory: Path) -> list[str]:
+    """Return the names of the further feature streams `<stream>.scp` that a data directory holds, sorted.
+
+    A stream, such as video.scp, goes along with the utterances that have it; the others lack it, which is no error.
+    """
+    return sorted(
+        path.name for path in directory.glob("*.scp") if path.is_file() and path.name not in (*UTT_FILES, *SPK_FILES)
+    )
 
 
 def label_files(directory: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """A dumped data directory as batches of tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from espnet2_ext.data.crop import CENTRE, ZERO, Crop
 from espnet2_ext.data.labels import read_all_labels, read_soft_labels
+from espnet2_ext.data.streams import CutRow, Stream, StreamOptions
 from espnet2_ext.errors import UserError
 from espnet2_ext.fileio.ark import ArkReader
 from espnet2_ext.mtl.task_spec import TaskSpec
@@ -40,6 +41,8 @@ class MTLDataset(torch.utils.data.Dataset):
         crop: How utterances are cut.
         train: Whether crops are cut at the sampled position, or as `crop.evaluation` says.
         soft_labels: Classifications whose targets are the probabilities in `utt2<task>_soft`, and not `utt2<task>`.
+        streams: Further streams `<stream>.scp`, cut as the features are.
+        streams_required: Whether these files must be there; else all utterances may lack them.
 
     Attributes:
         utts: Utterance ids in the order of feats.scp.
@@ -51,7 +54,14 @@ class MTLDataset(torch.utils.data.Dataset):
     """
 
     def __init__(
-        self, directory: str | Path, spec: TaskSpec, crop: Crop, train: bool, soft_labels: Sequence[str] = ()
+        self,
+        directory: str | Path,
+        spec: TaskSpec,
+        crop: Crop,
+        train: bool,
+        soft_labels: Sequence[str] = (),
+        streams: Mapping[str, StreamOptions] | None = None,
+        streams_required: bool = True,
     ) -> None:
         self.reader = ArkReader(Path(directory) / "feats.scp")
         self.directory, self.utts = directory, list(self.reader.keys())
@@ -61,6 +71,7 @@ class MTLDataset(torch.utils.data.Dataset):
         for name in soft_labels:
             self.targets[name] = read_soft_labels(Path(directory) / f"utt2{name}_soft", spec[name], self.utts)
         self.crop, self.train = crop, train
+        self.streams = [Stream(directory, name, conf, streams_required) for name, conf in (streams or {}).items()]
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -86,22 +97,28 @@ class MTLDataset(torch.utils.data.Dataset):
             items: The rows.
 
         Returns:
-            Utterance ids, and `feats` (B, T, D), targets by task, and `feats_lengths` (B,) where rows may hold frames
-            that are not valid.
+            Utterance ids, and `feats` (B, T, D), targets by task, `feats_lengths` (B,) where rows may hold frames that
+            are not valid, and what `Stream.batch` gives of each stream.
         """
         numbers = [item.number for item in items]
         matrices = [self._read(self.utts[number]) for number in numbers]
-        frames = max(self.crop.target_frames(len(matrix), self.train) for matrix in matrices)
-        feats = np.zeros((len(items), frames, matrices[0].shape[1]), dtype=np.float32)
+        rows = [self._row(item, len(matrix)) for item, matrix in zip(items, matrices, strict=True)]
+        feats = np.zeros((len(items), max(row.frames for row in rows), matrices[0].shape[1]), dtype=np.float32)
         lengths = np.empty(len(items), dtype=np.int64)
-        for row, (matrix, item) in enumerate(zip(matrices, items, strict=True)):
-            wanted = self.crop.target_frames(len(matrix), self.train)
-            feats[row, :wanted], lengths[row] = self.crop.cut(matrix, wanted, item.position if self.train else 0.5)
+        for number, (matrix, row) in enumerate(zip(matrices, rows, strict=True)):
+            feats[number, : row.frames], lengths[number] = self.crop.cut(matrix, row.frames, row.position)
         batch = {"feats": torch.from_numpy(feats)}
         if self.crop.padding == ZERO or not (self.train or self.crop.evaluation == CENTRE):
             batch["feats_lengths"] = torch.from_numpy(lengths)
+        for stream in self.streams:
+            batch |= stream.batch(rows, self.crop)
         batch.update({name: torch.from_numpy(target[numbers]) for name, target in self.targets.items()})
         return [self.utts[number] for number in numbers], batch
+
+    def _row(self, item: Item, total: int) -> CutRow:
+        """Say where an item, an utterance of `total` frames, is cut."""
+        frames = self.crop.target_frames(total, self.train)
+        return CutRow(self.utts[item.number], total, frames, item.position if self.train else 0.5)
 
     def _read(self, utt: str) -> np.ndarray:
         return self._checked(utt, self.reader[utt])

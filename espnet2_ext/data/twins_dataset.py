@@ -27,6 +27,7 @@ class TwinsDataset(torch.utils.data.Dataset):
     def __init__(self, dataset: MTLDataset, spec_augment: SpecAugment) -> None:
         self.dataset, self.spec_augment = dataset, spec_augment
         self.directory, self.utts, self.targets = dataset.directory, dataset.utts, dataset.targets
+        self.streams = dataset.streams
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -7,7 +7,7 @@ the files that wav.scp and feats.scp name must exist; every failure exits 1.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from espnet2_ext.data.data_dir import (
@@ -17,6 +17,7 @@ from espnet2_ext.data.data_dir import (
     group_by_speaker,
     label_files,
     read_lines,
+    stream_files,
     utt_files,
 )
 from espnet2_ext.errors import UserError, run_cli
@@ -53,12 +54,14 @@ def read_strict(path: Path) -> Rows:
     return rows
 
 
-def _check_keys(path: Path, rows: Mapping[str, str], wanted: Mapping[str, object], source: str) -> None:
-    """Check that a table has exactly the wanted keys."""
+def _check_keys(
+    path: Path, rows: Mapping[str, str], wanted: Mapping[str, object], source: str, partial: bool = False
+) -> None:
+    """Check that a table has exactly the wanted keys; with `partial`, no others."""
     for key in rows:
         if key not in wanted:
             raise UserError(f"{path}: {key}: not in {source}; {_SORT}")
-    for key in wanted:
+    for key in () if partial else wanted:
         if key not in rows:
             raise UserError(f"{path}: {key}: missing here, but in {source}; add it or {_SORT}")
 
@@ -182,9 +185,7 @@ def _check_labels(directory: Path, utt2spk: Rows, tasks_path: str | None) -> dic
     for name in label_files(directory):
         path = directory / name
         rows = read_strict(path)
-        for utt in rows:
-            if utt not in utt2spk:
-                raise UserError(f"{path}: {utt}: not in utt2spk; {_SORT}")
+        _check_keys(path, rows, utt2spk, "utt2spk", partial=True)
         _check_untyped_labels(path, rows)
         counts[name.removeprefix("utt2")] = sum(set(value.split()) != {"nan"} for value in rows.values())
     if tasks_path is not None:
@@ -207,6 +208,7 @@ def validate(
     spk_sort: bool = True,
     allow_pipes: bool = False,
     tasks_path: str | None = None,
+    streams: Sequence[str] = (),
 ) -> str:
     """Check a data directory.
 
@@ -217,6 +219,7 @@ def validate(
         spk_sort: Whether utterances must also be in order when sorted by speaker.
         allow_pipes: Whether scp values may be commands.
         tasks_path: A tasks.yaml; labels must then be of its classes, dimensions and ranges.
+        streams: Further feature streams whose `<stream>.scp` must be there; utterances may be without one.
 
     Returns:
         What there is, in one line.
@@ -227,6 +230,7 @@ def validate(
     if not directory.is_dir():
         raise UserError(f"{directory}: no such directory; run the data preparation")
     needed = ["utt2spk", "spk2utt", "utt2dur"] + ["wav.scp"] * wav + ["feats.scp"] * feats
+    needed += [f"{stream}.scp" for stream in streams]
     for name in needed:
         if not (directory / name).is_file():
             remedy = {"utt2dur": "run utils/get_utt2dur.sh", "spk2utt": _SORT}.get(name, "run the stage that makes it")
@@ -237,17 +241,18 @@ def validate(
     utt2spk = read_strict(directory / "utt2spk")
     _check_speakers(directory, utt2spk, spk_sort)
     speakers = group_by_speaker(utt2spk)
-    labels = label_files(directory)
+    labels, partial = label_files(directory), stream_files(directory)
     for name in [*utt_files(directory), *(n for n in SPK_FILES if (directory / n).is_file())]:
         if name in labels:
             continue
         path = directory / name
         rows = read_strict(path)
         by_speaker = name in SPK_FILES
-        _check_keys(path, rows, speakers if by_speaker else utt2spk, "spk2utt" if by_speaker else "utt2spk")
-        if name in _VALUE_CHECKS:
-            for key, value in rows.items():
-                _VALUE_CHECKS[name](path, key, value.rstrip(), allow_pipes)
+        wanted, source = (speakers, "spk2utt") if by_speaker else (utt2spk, "utt2spk")
+        _check_keys(path, rows, wanted, source, name in partial)
+        check = _check_feats if name in partial else _VALUE_CHECKS.get(name)
+        for key, value in rows.items() if check else ():
+            check(path, key, value.rstrip(), allow_pipes)
     counts = _check_labels(directory, utt2spk, tasks_path)
     hours = sum(float(value) for value in read_strict(directory / "utt2dur").values()) / 3600
     listed = "; labels: " + ", ".join(f"{task} {n}" for task, n in counts.items()) if counts else "; no labels"
@@ -264,6 +269,7 @@ def main() -> int:
     parser.add_argument("--no-spk-sort", action="store_true", help="utterances need not be sorted by speaker too")
     parser.add_argument("--allow-pipes", choices=("true", "false"), default="false", help="scp values may be commands")
     parser.add_argument("--tasks", help="tasks.yaml that the labels must fit")
+    parser.add_argument("--streams", default="", help="further feature streams whose <stream>.scp must be there")
     parser.add_argument("directory", type=Path)
     options = parser.parse_args()
     print(
@@ -274,6 +280,7 @@ def main() -> int:
             spk_sort=not options.no_spk_sort,
             allow_pipes=options.allow_pipes == "true",
             tasks_path=options.tasks,
+            streams=options.streams.split(),
         )
     )
     return 0

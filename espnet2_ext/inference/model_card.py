@@ -52,6 +52,7 @@ def model_card(
         f"- Sample rate: {rate} Hz",
         f"- Features: {', '.join(f'{name} {value}' for name, value in feature.items())}",
         f"- Crops: {', '.join(f'{name} {value}' for name, value in config['crop_conf'].items())}",
+        *_streams(model),
         f"- Parameters: {sum(p.numel() for p in model.parameters()):,}",
         f"- Pack format: {pack_format}",
         *_data(exp, config, model),
@@ -66,6 +67,14 @@ def model_card(
 def _task_row(task: Task) -> str:
     kind = f"{task.type}, probabilities" if task.is_classification else task.type
     return f"| {task.name} | {kind} | {', '.join(task.labels)} | {task.unit or '-'} |"
+
+
+def _streams(model: ESPnetMTLModel) -> list[str]:
+    """What else the model was trained with."""
+    if not model.encoder.streams:
+        return []
+    use = "here audio is used alone" if model.encoder.hears else "without audio, so it predicts no waves"
+    return [f"- Trained with {', '.join(model.encoder.streams)}: {use}"]
 
 
 def _data(exp: Path, config: Mapping[str, Any], model: ESPnetMTLModel) -> list[str]:

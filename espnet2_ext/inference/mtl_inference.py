@@ -35,6 +35,7 @@ class MTLInference:
     def __init__(self, model: ESPnetMTLModel, feature: AbsFeature, crop: Crop, device: str = "cpu") -> None:
         self.model, self.feature, self.crop, self.device = model, feature, crop, device
         self._units = {task.name: task.unit for task in model.spec if task.unit}
+        self._missing = {"missing": list(model.encoder.streams)} if model.encoder.streams else {}
 
     @classmethod
     def from_pretrained(
@@ -55,13 +56,15 @@ class MTLInference:
             revision: Branch, tag or commit there; None is the newest of its main branch.
 
         Raises:
-            UserError: It is incomplete, torn, of a newer format, or its parts do not fit each other.
+            UserError: It is incomplete, torn, of a newer format, its parts do not fit each other, or it takes no audio.
         """
         if revision is not None and not hub:
             raise UserError(f"revision {revision!r}: only a model from the hub has revisions")
         path = download(str(source), revision) if hub else Path(source)
         device = check_device(device)
         model, _, feature, crop = load_model(path, weights, device)
+        if not model.encoder.hears:
+            raise UserError(f"{source}: takes {', '.join(model.encoder.streams)} and no audio; use a model that does")
         return cls(model, feature, crop, device)
 
     def __call__(self, speech: np.ndarray, rate: int) -> dict[str, Any]:
@@ -78,7 +81,8 @@ class MTLInference:
         Returns:
             For each, by task name: values by dimension, in the task's unit; or `class` and `probabilities`. In `notes`:
             `units` by task where it has one, `frames`, how many of them were `clipped` (cut away) or `padded` (filled),
-            and, where it was, what the wave was `resampled_from` (Hz) and `mixed_down_from` (channels).
+            and, where it was, what the wave was `resampled_from` (Hz) and `mixed_down_from` (channels); `missing`: what
+            else the model would take, such as video.
 
         Raises:
             UserError: A wave has no sample, is shorter than a frame, or a sample is not finite.
@@ -145,7 +149,8 @@ class MTLInference:
         Raises:
             UserError: A prediction is not finite.
         """
-        return make_record(self.model.spec, utt, values) | {"notes": {"units": dict(self._units)} | notes}
+        known = {"units": dict(self._units)} | self._missing
+        return make_record(self.model.spec, utt, values) | {"notes": known | notes}
 
 
 def _problem(matrix: np.ndarray) -> UserError | None:

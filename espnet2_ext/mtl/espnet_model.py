@@ -14,6 +14,7 @@ from espnet2_ext.mtl.gather import gather_batch, is_distributed
 from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.loss import build_loss
 from espnet2_ext.mtl.registry import build_by_name
+from espnet2_ext.mtl.streams import Streams, streams_of
 from espnet2_ext.mtl.task_losses import (
     BatchLosses,
     DimensionLosses,
@@ -26,6 +27,8 @@ from espnet2_ext.mtl.task_modules import TaskModules
 from espnet2_ext.mtl.task_spec import TaskSpec
 from espnet2_ext.mtl.weighting import AbsWeighting
 from espnet2_ext.mtl.weighting.dimension_weighting import DimensionWeighting
+
+Tensors = Mapping[str, Tensor]
 
 
 class ESPnetMTLModel(AbsESPnetModel):
@@ -90,7 +93,7 @@ class ESPnetMTLModel(AbsESPnetModel):
             feats: (B, T, D).
             feats_lengths: (B,) valid frames, or None when all are.
             batch: Targets by task name: (B, D) in the task's unit, NaN where missing; classes (B,), -1 where missing,
-                or probabilities of the classes (B, C), NaN where missing.
+                or probabilities of the classes (B, C), NaN where missing. And the encoder's further streams.
 
         Returns:
             The weighted loss; statistics by name (detached scalars, NaN for a task without a label); the number of
@@ -111,18 +114,23 @@ class ESPnetMTLModel(AbsESPnetModel):
 
     def batch_losses(self, feats: Tensor, feats_lengths: Tensor | None, batch: Mapping[str, Tensor]) -> BatchLosses:
         """Compute what the weightings combine, of the global batch while training; arguments as `forward`."""
-        outputs, targets = self.gather(self.outputs(feats, feats_lengths, batch if self.training else None), batch)
+        fed, streams = batch if self.training else None, streams_of(self.encoder, batch)
+        outputs, targets = self.gather(self.outputs(feats, feats_lengths, fed, streams), batch)
         by_dimension = self.dimension_losses(outputs, targets)
         return BatchLosses(*mean_losses(by_dimension), next(iter(outputs.values())).size(0), by_dimension)
 
     def outputs(
-        self, feats: Tensor, feats_lengths: Tensor | None = None, targets: Mapping[str, Tensor] | None = None
+        self,
+        feats: Tensor,
+        feats_lengths: Tensor | None = None,
+        targets: Tensors | None = None,
+        streams: Streams | None = None,
     ) -> dict[str, Tensor]:
-        """(B, T, D) features -> raw outputs (B, n_outputs) by task: logits, or regression outputs.
+        """(B, T, D) features, and streams -> raw outputs (B, n_outputs) by task: logits, or regression outputs.
 
         Targets by task, as `forward` takes them, go to heads that feed on labels while training.
         """
-        return self.head_outputs(self.encode(self.normalised(feats, feats_lengths), feats_lengths), targets)
+        return self.head_outputs(self.encode(self.normalised(feats, feats_lengths), feats_lengths, streams), targets)
 
     def normalised(self, feats: Tensor, feats_lengths: Tensor | None = None) -> Tensor:
         """(B, T, D) features as they come -> what the encoder takes: normalised, 0 past the length."""
@@ -133,26 +141,21 @@ class ESPnetMTLModel(AbsESPnetModel):
             feats = feats * frame_mask(feats_lengths, feats.size(1)).unsqueeze(2)
         return feats
 
-    def encode(self, feats: Tensor, feats_lengths: Tensor | None = None) -> dict[int, Any]:
+    def encode(self, feats: Tensor, lengths: Tensor | None = None, streams: Streams | None = None) -> dict[int, Any]:
         """(B, T, D) normalised features -> what the exits take: embeddings by exit, or `Frames` by layer."""
         encode = self.encoder.frames if self.takes_frames else self.encoder
-        return self.shared_exit(encode(feats, feats_lengths))
+        more = (streams or {},) if self.encoder.streams else ()
+        return self.shared_exit(encode(feats, lengths, *more))
 
-    def head_outputs(
-        self, encoded: Mapping[int, Any], targets: Mapping[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
+    def head_outputs(self, encoded: Mapping[int, Any], targets: Tensors | None = None) -> dict[str, Tensor]:
         """What `encode` gave -> raw outputs (B, n_outputs) by task; targets as `outputs`."""
         return self.heads({name: leave(encoded) for name, leave in self.exits.items()}, targets)
 
-    def task_losses(
-        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    def task_losses(self, outputs: Tensors, targets: Tensors) -> tuple[dict[str, Tensor], Tensor]:
         """Each task's unweighted loss (mean over its labelled dimensions), and which tasks have a label (K,)."""
         return mean_losses(self.dimension_losses(outputs, targets))
 
-    def dimension_losses(
-        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-    ) -> dict[str, DimensionLosses]:
+    def dimension_losses(self, outputs: Tensors, targets: Tensors) -> dict[str, DimensionLosses]:
         """Each task's unweighted losses by dimension."""
         return {
             task.name: dimension_losses(
@@ -169,9 +172,7 @@ class ESPnetMTLModel(AbsESPnetModel):
         """Features as they come (ESPnet's interface)."""
         return {"feats": feats} if feats_lengths is None else {"feats": feats, "feats_lengths": feats_lengths}
 
-    def gather(
-        self, outputs: dict[str, Tensor], batch: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def gather(self, outputs: dict[str, Tensor], batch: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return outputs (B, D), by any names, and the tasks' targets; those of all ranks while training."""
         targets = {task.name: batch[task.name] for task in self.spec}
         if not (self.training and is_distributed()):

@@ -19,6 +19,7 @@ from espnet2_ext.data.check_tasks import load_task_stats
 from espnet2_ext.data.crop import Crop
 from espnet2_ext.data.dataset import MTLDataset, keep_batch
 from espnet2_ext.data.sampler import EpochBatchSampler, SequentialBatchSampler
+from espnet2_ext.data.streams import parse_streams
 from espnet2_ext.data.twins_dataset import TwinsDataset
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.build import build_model, checked, twins_of
@@ -27,6 +28,7 @@ from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.head import HEADS
 from espnet2_ext.mtl.normalize import NORMALIZERS
+from espnet2_ext.mtl.streams import check_streams
 from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
 from espnet2_ext.mtl.weighting import WEIGHTINGS, AbsWeighting
 from espnet2_ext.tasks.options import (
@@ -81,7 +83,8 @@ class MTLTask(AbsTask):
         add("--train_dir", type=str_or_none, default=None, help="dump directory of the training set (required)")
         add("--valid_dir", type=str_or_none, default=None, help="dump directory of the validation set (required)")
         add("--input_size", type=int_or_none, default=None, help="width of the features; found in the arks")
-        add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames")
+        add("--crop_conf", action=NestedDictAction, default={}, help="frames, padding, evaluation, min_frames, align")
+        add("--streams", action=NestedDictAction, default={}, help="further feature streams: hop by name")
         add("--augment", type=yaml_value, default=[], help="augmentations of training data, in order (yaml list)")
         add("--twins", type=str2bool, default=False, help="train on a clean and a masked view of each batch")
         add("--twins_conf", action=NestedDictAction, default={}, help="projector, off_diagonal_weight, spec_augment")
@@ -89,6 +92,7 @@ class MTLTask(AbsTask):
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, activation, ...; order of a chain")
         add("--exit_conf", action=NestedDictAction, default={}, help="width of learnt exits")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
+        add("--image_weights", type=str_or_none, default=None, help="torchvision's weights that video starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")
         add("--weighting_lr", type=float_or_none, default=None, help="learning rate of the loss weightings")
         add("--dimension_weighting_tasks", type=str, nargs="*", default=[], help="tasks whose dimensions are weighted")
@@ -161,6 +165,7 @@ class MTLTask(AbsTask):
             raise UserError("--feature_stats is missing: --normalize global_mvn needs it; run stage 5")
         check_pretrained(args)
         model = build_model(vars(args), stats, args.feature_stats)
+        check_streams(model.encoder, {name: options["hop"] for name, options in args.streams.items()})
         take_pretrained(args, model.encoder)
         return model
 
@@ -198,22 +203,24 @@ class MTLTask(AbsTask):
             sampler = EpochBatchSampler(len(dataset), args.batch_size, args.seed, rank, ranks)
         else:
             sampler = SequentialBatchSampler(len(dataset), args.valid_batch_size or args.batch_size, rank, ranks)
-        logging.info(f"[{mode}] {len(dataset)} utterances, {len(sampler)} batches on each of {ranks} ranks")
+        lacks = "".join(f", {s.missing(dataset.utts)} of them without {s.name}" for s in dataset.streams)
+        logging.info(f"[{mode}] {len(dataset)} utterances{lacks}, {len(sampler)} batches on each of {ranks} ranks")
         return MTLIterFactory(dataset, sampler, args.num_workers, pin_memory=args.ngpu > 0)
 
 
 def _dataset(args: argparse.Namespace, mode: str) -> MTLDataset | TwinsDataset:
     spec = task_spec_from_dict(args.task_spec)
     crop = checked("crop_conf", Crop, **args.crop_conf)
+    streams = parse_streams(args.streams, spec.names, crop)
     if mode != "train":
-        return MTLDataset(args.valid_dir, spec, crop, train=False)
+        return MTLDataset(args.valid_dir, spec, crop, train=False, streams=streams)
     augmentations, twins = build_augmentations(args.augment), twins_of(vars(args))
     # Single-task training leaves out the others'.
     soft = [name for name in args.soft_labels if name in spec.names]
     if augmentations.in_order:
         dataset = AugmentedDataset(args.train_dir, spec, crop, augmentations, soft)
     else:
-        dataset = MTLDataset(args.train_dir, spec, crop, True, soft)
+        dataset = MTLDataset(args.train_dir, spec, crop, True, soft, streams)
     return dataset if twins is None else TwinsDataset(dataset, twins.spec_augment)
 
 

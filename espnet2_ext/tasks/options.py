@@ -78,6 +78,7 @@ def check_options(args: argparse.Namespace, parser: argparse.ArgumentParser, def
     for action in parser._actions:
         _check_type(action, getattr(args, action.dest, None))
     _check_numbers(args)
+    _check_alone(args)
     if args.use_wandb and importlib.util.find_spec("wandb") is None:
         raise UserError("--use_wandb true: wandb is not installed; run `pip install wandb` in the environment")
     for source in args.init_param:
@@ -95,6 +96,12 @@ def _check_numbers(args: argparse.Namespace) -> None:
     kept = args.keep_nbest_models
     if not all(isinstance(n, int) and n > 0 for n in ([kept] if isinstance(kept, int) else kept)):
         raise UserError(f"--keep_nbest_models {kept}: give numbers above 0")
+
+
+def _check_alone(args: argparse.Namespace) -> None:
+    """Refuse streams beside what changes or doubles the features."""
+    if args.streams and (args.augment or args.twins):
+        raise UserError(f"streams {', '.join(args.streams)}: they cannot follow augment or twins; leave those out")
 
 
 def check_soft_labels(args: argparse.Namespace, spec: TaskSpec) -> None:

@@ -7,7 +7,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.feature import load_feature
 from espnet2_ext.feature.hidden_states import HiddenStates
 from espnet2_ext.feature.raw import RawWave
-from espnet2_ext.mtl.encoder import AbsEncoder, SSLEncoder
+from espnet2_ext.mtl.encoder import AbsEncoder, AudioVisual, SSLEncoder
+from espnet2_ext.mtl.encoder.image_weights import load_image_weights
 from espnet2_ext.mtl.encoder.panns_cnn import PannsCNN
 from espnet2_ext.mtl.encoder.panns_weights import load_panns
 
@@ -53,6 +54,10 @@ def take_pretrained(args: argparse.Namespace, encoder: AbsEncoder) -> None:
         if not isinstance(encoder, PannsCNN):
             raise UserError(f"--panns_weights is for the encoders cnn10 and cnn14, not {args.encoder}")
         load_panns(encoder, args.panns_weights)
+    if args.image_weights is not None:
+        if not isinstance(encoder, AudioVisual):
+            raise UserError(f"--image_weights is for the encoder audio_visual, not {args.encoder}")
+        load_image_weights(encoder, args.image_weights)
     if isinstance(encoder, SSLEncoder):
         _check_rate(Path(args.train_dir) / "feature.yaml", encoder.architecture["sampling_rate"])
         args.encoder_conf = encoder.resolved(args.encoder_conf)

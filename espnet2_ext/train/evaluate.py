@@ -11,6 +11,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.gather import is_distributed
 from espnet2_ext.mtl.metric.corpus import evaluate
+from espnet2_ext.mtl.streams import streams_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -31,8 +32,9 @@ def run_model(
     for utt_ids, batch in batches:
         feats = batch["feats"].to(device, non_blocking=True)
         lengths = batch.get("feats_lengths")
+        streams = streams_of(model.encoder, batch, device)
         with autocast:
-            output = model.outputs(feats, None if lengths is None else lengths.to(device))
+            output = model.outputs(feats, None if lengths is None else lengths.to(device), streams=streams)
         utts += utt_ids
         for name in outputs:
             value = output[name]

@@ -197,3 +197,18 @@ def test_missing_label_file_is_no_error(tool: Tool, data: Path, tmp_path: Path) 
     result = validate(tool, data, "--tasks", "tasks.yaml")
     assert result.returncode == 0
     assert result.stdout.endswith("; no labels\n")
+
+
+def test_streams(tool: Tool, data: Path, tmp_path: Path) -> None:
+    """Utterances may lack a stream; what is there is checked, and what is asked for must be there."""
+    utts = sorted(rows_of(data / "utt2spk"))
+    assert f"{data}/video.scp: no such file" in error_line(validate(tool, data, "--streams", "video"))
+    (tmp_path / "video.ark").write_bytes(bytes(20))
+    write_rows(data / "video.scp", {utts[0]: f"{tmp_path}/video.ark:5", utts[2]: f"{tmp_path}/video.ark:9"})
+    assert validate(tool, data, "--streams", "video").returncode == 0
+    write_rows(data / "video.scp", {utts[0]: f"{tmp_path}/video.ark:20"})
+    assert "missing or shorter than 20 bytes" in error_line(validate(tool, data))
+    write_rows(data / "video.scp", {utts[0]: "cat video.ark |"})
+    assert "a pipe would run a command" in error_line(validate(tool, data))
+    write_rows(data / "video.scp", {"someone": f"{tmp_path}/video.ark:5"})
+    assert "someone: not in utt2spk" in error_line(validate(tool, data))

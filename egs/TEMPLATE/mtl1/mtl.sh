@@ -37,6 +37,7 @@ data_dir=data        # folder of the sets' data directories
 dump_dir=dump        # folder of the features
 exp_dir=exp          # folder of statistics and experiments
 feats_data=          # data directory with the utterances of all sets: features are made of it, once for all folds
+streams=             # further feature streams that stage 1 makes, data/<set>/<stream>.scp, such as video
 tasks=conf/tasks.yaml       # the tasks
 # Features
 feature=conf/feature.yaml   # type and options of the features
@@ -56,7 +57,7 @@ score_opts=          # options for local/score.sh, in recipes that have one
 pack_opts=           # options for packing, e.g. "--onnx true"
 
 options="stage stop_stage nj ngpu nproc num_nodes rdzv_endpoint train_threads train_set valid_set test_sets blind_sets
-    local_data_opts allow_speaker_overlap allow_empty_classes data_dir dump_dir exp_dir feats_data tasks feature
+    local_data_opts allow_speaker_overlap allow_empty_classes data_dir dump_dir exp_dir feats_data streams tasks feature
     feature_tag skip_broken min_frames max_frames mtl_config mtl_args seed tag inference_model bootstrap score_opts pack_opts"
 help_message="Usage: $0 [options]
 
@@ -94,7 +95,7 @@ prepare_data() {
     # shellcheck disable=SC2086 # options
     local/data.sh ${local_data_opts}
     for set in "${all_sets[@]}"; do
-        validate_data_dir.sh --no-feats --tasks "${tasks}" "${data_dir}/${set}"
+        validate_data_dir.sh --no-feats --streams "${streams}" --tasks "${tasks}" "${data_dir}/${set}"
     done
     [ -z "${feats_data}" ] || validate_data_dir.sh --no-feats "${feats_data}"
 }
@@ -208,7 +209,7 @@ pack() {
 }
 
 if stage_enabled 1; then
-    run_stage 1 "opts=${local_data_opts}" "local ${tasks}" \
+    run_stage 1 "opts=${local_data_opts}${streams:+ streams=${streams}}" "local ${tasks}" \
         "$(printf "${data_dir}/%s/wav.scp " "${all_sets[@]}") ${feats_data:+${feats_data}/wav.scp}" prepare_data
 fi
 

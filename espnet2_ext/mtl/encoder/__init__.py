@@ -2,6 +2,7 @@
 
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder
 from espnet2_ext.mtl.encoder.abs_frame_encoder import AbsFrameEncoder
+from espnet2_ext.mtl.encoder.audio_visual import AudioVisual
 from espnet2_ext.mtl.encoder.emo18 import Emo18
 from espnet2_ext.mtl.encoder.hidden_states import HiddenStatesEncoder
 from espnet2_ext.mtl.encoder.mlp import MLP
@@ -19,9 +20,10 @@ ENCODERS: dict[str, type[AbsEncoder]] = {
     "emo18": Emo18,
     "ssl": SSLEncoder,
     "hidden_states": HiddenStatesEncoder,
+    "audio_visual": AudioVisual,
 }
 
 __all__ = [
-    "ENCODERS", "AbsEncoder", "AbsFrameEncoder", "CNN10", "CNN14", "Emo18", "HiddenStatesEncoder", "MLP",
+    "ENCODERS", "AbsEncoder", "AbsFrameEncoder", "AudioVisual", "CNN10", "CNN14", "Emo18", "HiddenStatesEncoder", "MLP",
     "MultiExitCNN", "ResNet18", "SSLEncoder",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Interface of encoders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -17,9 +18,14 @@ class AbsEncoder(torch.nn.Module, ABC):
 
     Attributes:
         exits: The exits in use, ascending, numbered from 1.
+        streams: Further inputs that it takes, by name: the frames of the features for one row. None as a rule; an
+            encoder that has some takes them as `streams` (see `espnet2_ext.mtl.streams`), each of which may be missing.
+        hears: Whether it takes the features themselves, and not their length alone.
     """
 
     exits: tuple[int, ...]
+    streams: Mapping[str, int] = MappingProxyType({})
+    hears: bool = True
 
     @property
     def new_parameters(self) -> tuple[str, ...]:

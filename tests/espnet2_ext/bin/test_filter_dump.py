@@ -81,3 +81,17 @@ def test_features_of_other_utterances(source: Path, tmp_path: Path) -> None:
     write_table(source / "feats.scp", {f"x{utt}": value for utt, value in rows.items()})
     with pytest.raises(UserError, match=r"feats\.scp: none of the utterances"):
         filter_dump(source, tmp_path / "out", 1, 0)
+
+
+def test_streams_go_along(source: Path, tmp_path: Path) -> None:
+    """An utterance may lack a stream; a stream that is gone goes."""
+    frames = {utt: int(n) for utt, n in read_table(source / "utt2num_frames").items()}
+    seen = {utt: f"video.ark:{number}" for number, utt in enumerate(sorted(frames)) if number % 3}
+    write_table(source / "video.scp", seen)
+    filter_dump(source, tmp_path / "out", 15, 30)
+    wanted = {utt: value for utt, value in seen.items() if 15 <= frames[utt] <= 30}
+    assert 0 < len(wanted) < len(seen)
+    assert read_table(tmp_path / "out/video.scp") == wanted
+    (source / "video.scp").unlink()
+    filter_dump(source, tmp_path / "out", 15, 30)
+    assert not (tmp_path / "out/video.scp").exists()

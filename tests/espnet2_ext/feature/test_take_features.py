@@ -29,6 +29,7 @@ def make_set(folder: Path, utts: list[str]) -> Path:
     write_table(folder / "utt2dur", dict.fromkeys(utts, "0.5"))
     write_table(folder / "wav.scp", {utt: f"/wavs/{utt}.wav" for utt in utts})
     write_table(folder / "utt2mood", dict.fromkeys(utts[:3], "good"))
+    write_table(folder / "video.scp", dict.fromkeys(utts[1:3], "video.ark:7"))
     return folder
 
 
@@ -46,6 +47,7 @@ def test_features_are_those_of_the_source(tmp_path: Path, source: Path) -> None:
     # Labels are the set's own; the source's stay there.
     assert sorted(read_table(made / "utt2mood")) == utts[:3]
     assert not (made / "utt2age").exists()
+    assert read_table(made / "video.scp") == dict.fromkeys(utts[1:3], "video.ark:7")
     assert (made / "feature.yaml").read_text() == (source / "feature.yaml").read_text()
     assert not list(made.glob("*.ark"))
     assert set(read_table(made / "spk2utt")) == {utt[:3] for utt in utts}
