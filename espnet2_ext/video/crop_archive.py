@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from espnet2_ext.video.face_track import FaceCrops, Finder, TrackOptions
 # Raised when crops of the same inputs become others.
 _VERSION = 1
 _BYTES = 6
+# Seconds.
+_ABANDONED = 600
 # What goes to the folder of the script file; the last one names the utterances that have no video, and why.
 TABLES = ("video.scp", "video_counts", "video_missing")
 
@@ -62,6 +65,7 @@ def make_archive(
     find = find or FaceDetector()
     key = _key(segments, options)
     ark = folder / f"{name}.ark"
+    _remove_leftovers(folder, name)
     counts: dict[str, tuple[int, int]] = {}
     missing: dict[str, str] = {}
     try:
@@ -126,6 +130,13 @@ def _why_missing(crops: FaceCrops) -> str:
     if crops.pictures:
         return f"no face in {crops.pictures} frames"
     return "the video has no frame at its time"
+
+
+def _remove_leftovers(folder: Path, name: str) -> None:
+    """Remove what a job left that was ended by force; a job that runs writes at least every few seconds."""
+    for path in folder.glob(f".{name}.*.tmp.*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            path.unlink(missing_ok=True)
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from iemocap_miniature import NO_WAV, make_corpus
 from run_script import Result, run_script
+from video_files import flat, write_lossless
 
 from espnet2_ext.video.crop_table import read_crop_table
 
@@ -89,6 +91,43 @@ def test_a_session_without_a_side(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "sides").write_text("".join(lines[:-1]))
     result = table(corpus, tmp_path / "table", sides=tmp_path / "sides")
     assert (result.returncode, "Ses05 is missing; each session needs a line" in result.stderr) == (1, True)
+
+
+def speaking(number: int, left_first: bool) -> np.ndarray:
+    """Frame of two people: turns of a second, who speaks flickers at five times the other's strength."""
+    first = number * 1001 // 30000 % 2 == 0
+    strength = (20, 4) if first == left_first else (4, 20)
+    phase = number // 3 % 2
+    return np.concatenate([flat(100 + strength[0] * phase), flat(100 + strength[1] * phase)], axis=1)
+
+
+@pytest.mark.parametrize(("exchanged", "counts"), [(False, "10 of 10"), (True, "0 of 10")])
+def test_check_of_sides(tmp_path: Path, exchanged: bool, counts: str) -> None:
+    """Session 1 as the table has it or exchanged; of its dialogs the first of each actor with markers is taken."""
+    lines, scp = [], []
+    for name in ("Ses01F_impro01", "Ses01M_impro02", "Ses01M_impro03"):
+        video = tmp_path / f"{name}.avi"
+        if name.endswith("3"):
+            video.write_bytes(b"not needed")
+        else:
+            write_lossless(video, [speaking(number, not exchanged) for number in range(152)])
+        # Who wears the markers is on the left by the table and speaks first.
+        for turn in range(5):
+            side = LEFT if turn % 2 == 0 else RIGHT
+            utt = f"{name}_{turn}"
+            lines.append(f"{utt} {video} {turn} {turn + 1} {' '.join(map(str, side))}\n")
+            scp.append(f"{utt} {tmp_path}/v.ark:{turn}\n")
+    (tmp_path / "v.ark").touch()
+    (tmp_path / "table").write_text("".join(lines))
+    (tmp_path / "video.scp").write_text("".join(scp))
+    result = run_script(
+        LOCAL / "check_sides.py", "--table", tmp_path / "table", "--scp", tmp_path / "video.scp",
+        "--out", tmp_path / "report",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "report").read_text() == f"Ses01 {counts}\n"
+    assert f"moves more: Ses01 {counts}\n" in result.stdout
+    assert ("warning: Ses01: in most turns the other half moves more" in result.stderr) == exchanged
 
 
 def test_without_any_video(tmp_path: Path) -> None:

@@ -105,6 +105,9 @@ def test_video_of_each_set(
     # Ten speakers: two frames of 288 x 192, and eight crops of 96 in two lines.
     assert cv2.imread("data/video/montage.png").shape == (10 * (18 + 192), 2 * 288 + 4 * 96, 3)
     assert "10 of 10 dialogs have a video, 79 utterances" in first_run
+    # Two dialogs of eight turns each; one turn of session 2 has no face, one of session 5 no wav.
+    counts = {1: 16, 2: 15, 3: 16, 4: 16, 5: 15}
+    assert labels(recipe, "data/video", "sides_check") == {f"Ses0{n}": f"{c} of {c}" for n, c in counts.items()}
     log = (recipe.directory / "data/video/log/make_video_crops.1.log").read_text()
     # Other folds need no other crops.
     assert "is made" in log

@@ -1,6 +1,8 @@
 """Archives of crops: exact, made once, whole or not there, and what is missing is told."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import kaldi_native_io
@@ -139,6 +141,18 @@ def test_a_job_that_is_killed_leaves_no_half(folder: Path, segments: dict[str, S
     with pytest.raises(UserError, match=r"arks/v.ark: is not made of v's utterances; run its job again"):
         combine_archives(folder, Path("out"), {"v": segments}, OPTIONS)
     assert not Path("out").exists()
+
+
+def test_leftovers_of_a_job_ended_by_force_are_removed(folder: Path, segments: dict[str, Segment]) -> None:
+    """Of this video, and not what another job may be writing."""
+    folder.mkdir()
+    old, young, other = (folder / name for name in (".v.12.tmp.ark", ".v.13.tmp.ark", ".w.12.tmp.ark"))
+    for path in (old, young, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (time.time() - 3600,) * 2)
+    make_archive(folder, "v", segments, OPTIONS, False, find)
+    assert [path.exists() for path in (old, young, other)] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ video_sides=""             # halves that differ from local/video_sides.txt, such
 skip_broken_video=false    # true: leave out the utterances of videos that are missing or cannot be decoded
 help_message="Usage: $0 [options]
 Writes <data_dir>/video/video.scp and the lines of each set into <data_dir>/<protocol_name>/fold*/*/video.scp, the report
-<data_dir>/video/video_missing, and <data_dir>/video/montage.png to look at."
+<data_dir>/video/video_missing, <data_dir>/video/sides_check (who moves while who speaks), and
+<data_dir>/video/montage.png to look at."
 
 # shellcheck source=egs/TEMPLATE/mtl1/path.sh
 . ./path.sh
@@ -39,5 +40,6 @@ make_video_crops.sh --nj "${video_nj}" --cmd "${feats_cmd}" --skip_broken "${ski
     "${out}/table" "${out}/log" "${out}"
 python3 local/share_video.py "${out}" "${data_dir}/${protocol_name}"/fold*/*
 python3 local/video_montage.py --table "${out}/table" --scp "${out}/video.scp" --out "${out}/montage.png"
+python3 local/check_sides.py --table "${out}/table" --scp "${out}/video.scp" --out "${out}/sides_check"
 [ ! -s "${out}/video_missing" ] || log "$(wc -l < "${out}/video_missing") utterances have no video; ${out}/video_missing says why"
 log "made ${out}/video.scp in $(elapsed)"
