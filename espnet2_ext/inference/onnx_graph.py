@@ -114,16 +114,18 @@ def _import_packages() -> ModuleType:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress and its remarks about packages that we do not use from the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the exporter's progress and its remarks, on packages that we do not use too, from the terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _least_frames(program: torch.onnx.ONNXProgram) -> int:

@@ -64,7 +64,7 @@ def build_model(
     build = ESPnetMTLModel if twins is None else partial(TwinsMTLModel, twins=twins)
     model = checked(
         "head_conf", build, resolved, encoder, weighting, normalize, heads=config.get("heads", "parallel"),
-        head_conf=config["head_conf"], pooling=pooling, dimension_weighting=dimension_weighting,
+        head_conf=dict(config["head_conf"]), pooling=pooling, dimension_weighting=dimension_weighting,
         channels_last=config["channels_last"], compile_encoder=config["compile_encoder"],
     )  # fmt: skip
     for task in spec:

@@ -86,16 +86,18 @@ class TaskSpec:
         name = self.score.name if terms == self.score.terms else "score"
         return TaskSpec(tasks, Score(name, terms or _default_terms(tasks)))
 
-    def with_exits(self, exits: Mapping[str, int | str]) -> "TaskSpec":
-        """Return the spec with other exits for some tasks.
+    def with_exits(self, exits: Mapping[str, int | str | None]) -> "TaskSpec":
+        """Return the spec with other exits for some tasks; None is the last one.
 
         Raises:
-            UserError: A task is unknown or an exit is neither a positive whole number nor `learnt`.
+            UserError: A task is unknown, or an exit is no positive whole number, `learnt` or None.
         """
         for name, number in exits.items():
-            if name not in self.names or not is_exit(number):
+            if name not in self.names or not (number is None or is_exit(number)):
                 tasks = ", ".join(self.names)
-                raise UserError(f"exits: {name}: {number}: give a task of {tasks} and a number from 1 or {LEARNT}")
+                raise UserError(
+                    f"exits: {name}: {number}: give a task of {tasks} and a number from 1, {LEARNT} or null"
+                )
         tasks = tuple(dataclasses.replace(task, exit=exits.get(task.name, task.exit)) for task in self.tasks)
         return dataclasses.replace(self, tasks=tasks)
 

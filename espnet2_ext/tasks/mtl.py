@@ -90,7 +90,7 @@ class MTLTask(AbsTask):
         add("--twins_conf", action=NestedDictAction, default={}, help="projector, off_diagonal_weight, spec_augment")
         add("--heads", choices=tuple(HEADS), default="parallel", help="side by side, or a chain")
         add("--head_conf", action=NestedDictAction, default={}, help="hidden_size, activation, ...; order of a chain")
-        add("--exit_conf", action=NestedDictAction, default={}, help="width of learnt exits")
+        add("--exit_conf", action=NestedDictAction, default={}, help="pooling: mean, attention or branch; its options")
         add("--panns_weights", type=str_or_none, default=None, help="file of PANNs that cnn10 or cnn14 starts from")
         add("--image_weights", type=str_or_none, default=None, help="torchvision's weights that video starts from")
         add("--encoder_lr", type=float_or_none, default=None, help="learning rate of the encoder")

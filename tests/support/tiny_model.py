@@ -22,14 +22,14 @@ def burst(seconds: float, rate: int = 16000, seed: int = 0) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * 220 * time) * np.exp(-2 * time) + 0.01 * noise).astype(np.float32)
 
 
-def make_model(exp: Path, evaluation: str = "centre") -> dict[str, Any]:
-    """Write config.yaml, feature.yaml, weights, env.yaml and a score; return the configuration."""
+def make_model(exp: Path, evaluation: str = "centre", **changes: Any) -> dict[str, Any]:
+    """Write config.yaml, feature.yaml, weights, env.yaml and a score; return the configuration, with its changes."""
     config = {
         "task_spec": task_spec_from_dict(TASKS).to_dict(), "input_size": 16, "encoder": "multi_exit_cnn",
         "encoder_conf": {"channels": [4, 8]}, "normalize": "global_mvn", "normalize_conf": {}, "weighting": "druw",
         "weighting_conf": {}, "head_conf": {}, "channels_last": True, "compile_encoder": False,
         "crop_conf": {"frames": 50, "evaluation": evaluation}, "train_dir": "/somewhere/private",
-    }  # fmt: skip
+    } | changes  # fmt: skip
     exp.mkdir(parents=True)
     torch.manual_seed(0)
     model = build_model(config)

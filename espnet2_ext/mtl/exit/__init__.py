@@ -6,11 +6,17 @@ from typing import Any
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.exit.abs_exit import AbsExit
 from espnet2_ext.mtl.exit.abs_pooling import AbsPooling
+from espnet2_ext.mtl.exit.attention_pooling import AttentionPooling
+from espnet2_ext.mtl.exit.branch_pooling import BranchPooling
 from espnet2_ext.mtl.exit.learnt import LearntExit
 from espnet2_ext.mtl.exit.mean_pooling import MeanPooling
 from espnet2_ext.mtl.registry import build_by_name
 
-POOLINGS: dict[str, type[AbsPooling]] = {"mean": MeanPooling}
+POOLINGS: dict[str, type[AbsPooling]] = {
+    "mean": MeanPooling,
+    "attention": AttentionPooling,
+    "branch": BranchPooling,
+}
 
 
 def build_pooling(conf: Mapping[str, Any] | None) -> AbsPooling:
@@ -25,4 +31,7 @@ def build_pooling(conf: Mapping[str, Any] | None) -> AbsPooling:
     return build_by_name("pooling", POOLINGS, options.pop("pooling", "mean"), options)
 
 
-__all__ = ["POOLINGS", "AbsExit", "AbsPooling", "LearntExit", "MeanPooling", "build_pooling"]
+__all__ = [
+    "POOLINGS", "AbsExit", "AbsPooling", "AttentionPooling", "BranchPooling", "LearntExit", "MeanPooling",
+    "build_pooling",
+]  # fmt: skip

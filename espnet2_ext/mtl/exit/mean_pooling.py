@@ -38,25 +38,16 @@ class MeanPooling(AbsPooling):
         Raises:
             UserError: A task learns its exit, and the encoder has but one.
         """
-        return torch.nn.Identity(), exits_of(tasks, encoder, self.width)
-
-
-def exits_of(tasks: Sequence[Task], encoder: AbsEncoder, width: int) -> dict[str, AbsExit]:
-    """Build each task's exit from embeddings; `width` is that of a mixture.
-
-    Raises:
-        UserError: A task learns its exit, and the encoder has but one.
-    """
-    sizes = {number: encoder.output_size(number) for number in encoder.exits}
-    exits: dict[str, AbsExit] = {}
-    for task in tasks:
-        if task.exit != LEARNT:
-            number = task.exit or encoder.exits[-1]
-            exits[task.name] = FixedExit(number, sizes[number])
-        elif len(sizes) > 1:
-            exits[task.name] = LearntExit(sizes, width)
-        else:
-            raise UserError(
-                f"task {task.name!r}: exit {LEARNT}: this encoder has one exit only; leave out the task's exit"
-            )
-    return exits
+        sizes = {number: encoder.output_size(number) for number in encoder.exits}
+        exits: dict[str, AbsExit] = {}
+        for task in tasks:
+            if task.exit != LEARNT:
+                number = task.exit or encoder.exits[-1]
+                exits[task.name] = FixedExit(number, sizes[number])
+            elif len(sizes) > 1:
+                exits[task.name] = LearntExit(sizes, self.width)
+            else:
+                raise UserError(
+                    f"task {task.name!r}: exit {LEARNT}: this encoder has one exit only; leave out the task's exit"
+                )
+        return torch.nn.Identity(), exits

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from tiny_model import FEATURE, make_model
+from tiny_ssl import make_ssl
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference import onnx_graph
@@ -62,6 +63,7 @@ def test_agrees_with_the_model(onnxruntime: ModuleType, pack: Path, batch: int, 
         {"encoder_conf": {"channels": [4, 4, 4, 4, 8], "norm": "group"}, "head_conf": {"hidden_size": 6}},
         {"heads": "chain", "head_conf": {"dimension_chain": ["emotion"], "ground_truth": 0.5, "norm": "batch"}},
         {"encoder": "cnn10", "encoder_conf": {"channels": [4, 4, 4, 8]}, "normalize": None, "weighting": "equal"},
+        {"exit_conf": {"pooling": "attention"}},
     ],
 )
 def test_other_models(onnxruntime: ModuleType, tmp_path: Path, changes: dict) -> None:
@@ -75,6 +77,25 @@ def test_other_models(onnxruntime: ModuleType, tmp_path: Path, changes: dict) ->
     model = build_model(config).eval()
     graph = onnx_graph.export_onnx(model, config, FEATURE)
     assert largest_difference(onnxruntime, graph, model, 3, 201, 16) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "exit_conf",
+    [{"pooling": "attention", "shared": True}, {"pooling": "branch", "layers": [0, 2], "size": 8, "n_heads": 2}],
+)
+def test_poolings_on_a_pretrained_model(
+    onnxruntime: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture, exit_conf: dict
+) -> None:
+    make_ssl(tmp_path / "m", num_hidden_layers=2)
+    waves = {"input_size": 1, "encoder": "ssl", "encoder_conf": {"model": f"{tmp_path}/m"}, "normalize": None}
+    config = make_model(tmp_path / "exp") | waves | {"exit_conf": exit_conf}
+    for task in config["task_spec"]["tasks"]:
+        task.pop("exit", None)
+    model = build_model(config).eval()
+    capfd.readouterr()
+    graph = onnx_graph.export_onnx(model, config, {"name": "raw"})
+    assert capfd.readouterr() == ("", "")
+    assert largest_difference(onnxruntime, graph, model, 3, 901, 1) < 1e-4
 
 
 def test_describes_itself_and_no_machine(onnxruntime: ModuleType, pack: Path) -> None:

@@ -52,6 +52,16 @@ def test_pack_predicts_as_the_experiment_and_needs_nothing_else(exp: Path, pack:
     assert MTLInference.from_pretrained(tmp_path / "unpacked")(wave, 16000) == wanted
 
 
+def test_pooling_of_frames_is_packed(tmp_path: Path) -> None:
+    make_model(tmp_path / "exp", exit_conf={"pooling": "attention"})
+    write_pack(tmp_path / "exp", WEIGHTS, tmp_path / "pack.zip")
+    model = read_pack(tmp_path / "pack.zip").model
+    assert {type(leave).__name__ for leave in model.exits.values()} == {"AttentionExit"}
+    wave = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1
+    wanted = MTLInference.from_pretrained(tmp_path / "exp")(wave, 16000)
+    assert MTLInference.from_pretrained(tmp_path / "pack.zip")(wave, 16000) == wanted
+
+
 def test_same_model_same_bytes(exp: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(exp.parent)
     write_pack(Path(exp.name), WEIGHTS, tmp_path / "again.zip")

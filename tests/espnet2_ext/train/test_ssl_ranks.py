@@ -19,9 +19,13 @@ SPEC = {
         {"name": "country", "type": "classification", "classes": ["x", "y"]},
     ]
 }
+BRANCH = {"pooling": "branch", "layers": [0, 1, 3], "size": 8, "n_heads": 2, "dropout": 0}
+# Normalisation of the model, options of the encoder, of the exits.
 CASES = {
-    "large, checkpointing": (True, {"freeze": "feature_extractor", "gradient_checkpointing": True}),
-    "base, sum of layers": (False, {"freeze": "none", "layer_sum": True}),
+    "large, checkpointing": (True, {"freeze": "feature_extractor", "gradient_checkpointing": True}, {}),
+    "base, sum of layers": (False, {"freeze": "none", "layer_sum": True}, {}),
+    "large, branch": (True, {"freeze": 1}, BRANCH),
+    "large, attention": (True, {"gradient_checkpointing": True}, {"pooling": "attention"}),
 }
 
 
@@ -41,12 +45,12 @@ def make_batch(step: int) -> dict[str, torch.Tensor]:
 
 def train(rank: int, world_size: int, folder: Path, case: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    large, conf = CASES[case]
+    large, conf, exit_conf = CASES[case]
     config = {
         "task_spec": SPEC, "input_size": 1, "encoder": "ssl",
         "encoder_conf": {"model": f"{folder}/{large}", "mask_time_prob": 0, "mask_feature_prob": 0, **conf},
         "normalize": None, "normalize_conf": {}, "weighting": "druw", "weighting_conf": {}, "head_conf": {},
-        "channels_last": True, "compile_encoder": False,
+        "exit_conf": exit_conf, "channels_last": True, "compile_encoder": False,
     }  # fmt: skip
     model = build_model(config).double()
     groups = parameter_groups(model.named_parameters(), 0.001, 0.05, None)
