@@ -61,20 +61,24 @@ class HiddenStatesEncoder(AbsFrameEncoder):
         return self._width
 
     def frame_size(self, layer: int) -> int:
-        """Width of a layer's frames, the same in all."""
-        if layer not in self.layers:
-            raise ValueError(f"layer {layer}: the features hold the layers {list(self.layers)}")
+        """Width of a layer's frames, the same in all; with `layer_sum` the sum is layer 1, the only one."""
+        given = self.layers if self.layer_weights is None else self.exits
+        if layer not in given:
+            raise ValueError(f"layer {layer}: the features hold the layers {list(given)}")
         return self._width
 
     def frames(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Frames]:
         """(B, T, layers * D) -> by layer (B, T, D), views; see AbsFrameEncoder."""
+        if self.layer_weights is not None:
+            states = feats.unflatten(2, (len(self.layers), self._width))
+            return {1: Frames(torch.einsum("l,btld->btd", torch.softmax(self.layer_weights, 0), states), lengths)}
         parts = feats.split(self._width, dim=2)
         return {layer: Frames(part, lengths) for layer, part in zip(self.layers, parts, strict=True)}
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> dict[int, Tensor]:
         """Encode (B, T, layers * D) hidden states; see AbsEncoder."""
-        frames = self.frames(feats, lengths)
         if self.layer_weights is None:
+            frames = self.frames(feats, lengths)
             return {number: mean_frames(*frames[number]) for number in self.exits}
         shares = torch.softmax(self.layer_weights, 0)
         # The mean of the sum is the sum of the means, which are a hundred times smaller.

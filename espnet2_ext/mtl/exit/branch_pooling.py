@@ -63,7 +63,7 @@ class BranchPooling(AbsPooling):
     def build(self, tasks: Sequence[Task], encoder: AbsEncoder) -> tuple[torch.nn.Module, dict[str, AbsExit]]:
         """See `AbsPooling`."""
         given = frame_encoder("branch", encoder)
-        layers = given.exits[::-1][::2][::-1] if self.layers is None else tuple(self.layers)
+        layers = _every_second(given.exits) if self.layers is None else tuple(self.layers)
         if not given.one_rate:
             raise UserError("exit_conf: pooling branch: the layers of this encoder differ in their frame rate")
         if len(layers) < 2:
@@ -75,6 +75,10 @@ class BranchPooling(AbsPooling):
         options = (self.size, self.n_heads, self.dropout)
         projections = LayerProjections(sizes, self.size, self.dropout)
         return projections, {task.name: BranchExit(layers, *options) for task in tasks}
+
+
+def _every_second(exits: Sequence[int]) -> tuple[int, ...]:
+    return tuple(layer for layer in exits if (exits[-1] - layer) % 2 == 0)
 
 
 def _ascending(layers: object) -> bool:

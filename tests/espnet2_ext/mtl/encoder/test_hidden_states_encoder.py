@@ -24,6 +24,16 @@ CASES: dict[str, dict[str, Any]] = {
     "exits": {},
     "learnt": {"tasks": [task | {"exit": "learnt"} for task in TASKS]},
     "layer sum": {"tasks": [task | {"exit": 1} for task in TASKS], "layer_sum": True},
+    "attention": {"exit_conf": {"pooling": "attention"}},
+    "attention over the sum": {
+        "tasks": [task | {"exit": 1} for task in TASKS],
+        "layer_sum": True,
+        "exit_conf": {"pooling": "attention"},
+    },
+    "branch": {
+        "tasks": [task | {"exit": None} for task in TASKS],
+        "exit_conf": {"pooling": "branch", "layers": [0, 1, 3], "size": 8, "n_heads": 2, "dropout": 0},
+    },
 }
 
 

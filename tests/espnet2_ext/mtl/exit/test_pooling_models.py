@@ -120,9 +120,9 @@ def test_branch_uses_exactly_the_listed_layers(folders: Any) -> None:
 class Layers(AbsFrameEncoder):
     """An encoder of which only the numbers of its layers are asked."""
 
-    def __init__(self, n_layers: int) -> None:
+    def __init__(self, exits: tuple[int, ...]) -> None:
         super().__init__()
-        self.exits = tuple(range(1, n_layers + 1))
+        self.exits = exits
 
     def output_size(self, exit_number: int) -> int:
         return 16
@@ -138,13 +138,20 @@ class Layers(AbsFrameEncoder):
 
 
 @pytest.mark.parametrize(
-    ("n_layers", "expected"), [(12, (2, 4, 6, 8, 10, 12)), (5, (1, 3, 5)), (24, tuple(range(2, 25, 2)))]
+    ("held", "expected"),
+    [
+        (range(1, 13), (2, 4, 6, 8, 10, 12)),
+        (range(1, 6), (1, 3, 5)),
+        (range(1, 25), tuple(range(2, 25, 2))),
+        # Stored hidden states hold some layers only.
+        (range(2, 13, 2), (2, 4, 6, 8, 10, 12)),
+    ],
 )
-def test_layers_of_the_papers_model(n_layers: int, expected: tuple[int, ...]) -> None:
+def test_layers_of_the_papers_model(held: range, expected: tuple[int, ...]) -> None:
     tasks = [Task(name, "classification", classes=("x", "y")) for name in ("type", "two")]
     pooling = BranchPooling()
     assert pooling.encoder_exits(tasks) == ["learnt"]
-    projections, exits = pooling.build(tasks, Layers(n_layers))
+    projections, exits = pooling.build(tasks, Layers(tuple(held)))
     assert [leave.layers for leave in exits.values()] == [expected, expected]
     [linear, _, dropout] = projections.projections[0]
     assert (linear.out_features, dropout.p, exits["two"].blocks[0].attention.num_heads) == (256, 0.3, 8)
