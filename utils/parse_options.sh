@@ -69,7 +69,8 @@ _po_set() {
     if [[ ${_po_booleans} == *" ${name} "* && ${value} != true && ${value} != false ]]; then
         _po_error "${where}: the value is true or false, not '${value}'"
     fi
-    printf -v "${name}" '%s' "${value}"
+    # Global: an option may be called as a local variable here is.
+    declare -g "${name}=${value}"
 }
 
 _po_read_config() {
@@ -92,11 +93,11 @@ _po_read_config() {
 }
 
 _po_help() {
-    local name about
+    local _po_name _po_about
     printf '%s\n\nOptions, with their defaults:\n' "${help_message:-Usage: $0 [options]}"
-    for name in ${options}; do
-        about=$(sed -n "s/^${name}=[^#]*# *//p" "$0" 2> /dev/null | head -n 1)
-        printf '  --%-24s %s%s(%s)\n' "${name}" "${about}" "${about:+ }" "${!name}"
+    for _po_name in ${options}; do
+        _po_about=$(sed -n "s/^${_po_name}=[^#]*# *//p" "$0" 2> /dev/null | head -n 1)
+        printf '  --%-24s %s%s(%s)\n' "${_po_name}" "${_po_about}" "${_po_about:+ }" "${!_po_name}"
     done
     printf '  --%-24s lines name=value; the command line wins over it\n  --%s\n' "config FILE" "help"
     exit 0
@@ -104,20 +105,20 @@ _po_help() {
 
 # Whether the declaration itself is sound, and which options are true or false.
 _po_check_declaration() {
-    local name
+    local _po_name
     _po_booleans=" "
-    for name in ${options}; do
-        if [[ ! ${name} =~ ^[A-Za-z_][A-Za-z0-9_]*$ || ${name} == config || ${name} == help ]]; then
-            _po_error "options: '${name}' cannot be the name of an option"
+    for _po_name in ${options}; do
+        if [[ ! ${_po_name} =~ ^[A-Za-z_][A-Za-z0-9_]*$ || ${_po_name} == config || ${_po_name} == help ]]; then
+            _po_error "options: '${_po_name}' cannot be the name of an option"
         fi
-        if [ -z "${!name+set}" ]; then _po_error "options: ${name} is declared but has no default"; fi
-        if [[ ${!name} == true || ${!name} == false ]]; then _po_booleans+="${name} "; fi
+        if [ -z "${!_po_name+set}" ]; then _po_error "options: ${_po_name} is declared but has no default"; fi
+        if [[ ${!_po_name} == true || ${!_po_name} == false ]]; then _po_booleans+="${_po_name} "; fi
     done
 }
 
 # Fills _po_names and _po_values (options), _po_configs (files) and _po_rest (positionals) from the arguments.
 _po_split() {
-    local name value next
+    local _po_name _po_value _po_next
     while [ $# -gt 0 ]; do
         case $1 in
             --) shift; _po_rest+=("$@"); return ;;
@@ -125,31 +126,31 @@ _po_split() {
             --*) ;;
             *) _po_rest+=("$1"); shift; continue ;;
         esac
-        name=${1#--}
-        name=${name%%=*}
-        name=${name//-/_}
-        if [[ ${name} != config ]] && ! _po_declared "${name}"; then
-            _po_error "${1%%=*}: unknown option; $(_po_closest "${name}")"
+        _po_name=${1#--}
+        _po_name=${_po_name%%=*}
+        _po_name=${_po_name//-/_}
+        if [[ ${_po_name} != config ]] && ! _po_declared "${_po_name}"; then
+            _po_error "${1%%=*}: unknown option; $(_po_closest "${_po_name}")"
         fi
         if [[ $1 == *=* ]]; then
-            value=${1#*=}
+            _po_value=${1#*=}
         else
             if [ $# -lt 2 ]; then _po_error "$1: the option needs a value"; fi
-            next=${2%%=*}
-            next=${next#--}
-            next=${next//-/_}
-            if [[ $2 == --* ]] && { [[ ${next} == config || ${next} == help ]] || _po_declared "${next}"; }; then
+            _po_next=${2%%=*}
+            _po_next=${_po_next#--}
+            _po_next=${_po_next//-/_}
+            if [[ $2 == --* ]] && { [[ ${_po_next} == config || ${_po_next} == help ]] || _po_declared "${_po_next}"; }; then
                 _po_error "$1: the option needs a value, but the option $2 follows"
             fi
-            value=$2
+            _po_value=$2
             shift
         fi
         shift
-        if [[ ${name} == config ]]; then
-            _po_configs+=("${value}")
+        if [[ ${_po_name} == config ]]; then
+            _po_configs+=("${_po_value}")
         else
-            _po_names+=("${name}")
-            _po_values+=("${value}")
+            _po_names+=("${_po_name}")
+            _po_values+=("${_po_value}")
         fi
     done
 }

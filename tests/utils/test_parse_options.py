@@ -246,3 +246,19 @@ def test_requirements(tmp_path: Path, code: str, message: str) -> None:
     result = bash(tmp_path, code)
     assert result.returncode == 1
     assert result.stderr.endswith(f"error: {message}\n")
+
+
+def test_an_option_may_be_called_as_a_variable_of_the_parser_is(tmp_path: Path) -> None:
+    names = ["name", "value", "where", "file", "line", "number", "about", "next"]
+    declared = "".join(f"{name}=none\n" for name in names)
+    values = " ".join(f'"${name}"' for name in names)
+    script = (
+        f"set -euo pipefail\noptions='{' '.join(names)}'\n{declared}. {UTILS}/parse_options.sh\nprintf '%s|' {values}\n"
+    )
+    (tmp_path / "conf").write_text("".join(f"{name}={name} of the file\n" for name in names[:4]))
+    given = [word for name in names[4:] for word in (f"--{name}", f"{name} given")]
+    result = run(tmp_path, "--config", "conf", *given, script=script)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split("|")[:-1] == [f"{n} of the file" for n in names[:4]] + [f"{n} given" for n in names[4:]]
+    shown = run(tmp_path, "--help", script=script).stdout
+    assert all(f"--{name} " in shown for name in names)
