@@ -34,7 +34,10 @@ def fact_rows(experiment: Experiment) -> list[tuple[str, str]]:
     return rows
 
 
-_CONFIG_FACTS = (("Encoder", "encoder"), ("Weighting", "weighting"), ("Seed", "seed"), ("Batch size", "batch_size"))
+_CONFIG_FACTS = (
+    ("Encoder", "encoder"), ("Weighting", "weighting"), ("Weighting of dimensions", "dimension_weighting"),
+    ("Seed", "seed"), ("Batch size", "batch_size"),
+)  # fmt: skip
 
 
 def version_rows(experiment: Experiment) -> list[tuple[str, str]]:
