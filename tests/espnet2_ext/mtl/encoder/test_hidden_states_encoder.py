@@ -99,24 +99,43 @@ def test_gradients_are_those_of_the_frozen_encoder(folder: Path, waves: list[np.
         torch.testing.assert_close(ours[name], grad, rtol=1e-4, atol=1e-5)
 
 
-def test_two_bytes_a_value_move_predictions_by_their_error_only(
-    folder: Path, waves: list[np.ndarray], tmp_path: Path
-) -> None:
-    """Linear heads on a mean: an output moves by at most the values' error times the sum of the weights' sizes."""
+@pytest.fixture(scope="module")
+def stored(folder: Path, waves: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, float]:
+    """Hidden states, those read from an ark of two bytes a value, and the error that these may have."""
     states = build_feature("hidden_states", model=str(folder)).extract(waves, 16000)
-    with ArkWriter(tmp_path / "a.ark", tmp_path / "a.scp", 3) as writer:
+    root = tmp_path_factory.mktemp("ark")
+    with ArkWriter(root / "a.ark", root / "a.scp", 3) as writer:
         for number, matrix in enumerate(states):
             writer.write(f"u{number}", matrix)
-    reader = ArkReader(tmp_path / "a.scp")
-    stored = [reader[f"u{number}"] for number in range(len(states))]
+    reader = ArkReader(root / "a.scp")
     error = max(float(np.ptp(matrix)) for matrix in states) / 65535 * 0.501
+    return states, [reader[f"u{number}"] for number in range(len(states))], error
+
+
+def test_two_bytes_a_value_move_predictions_by_their_error_only(
+    folder: Path, waves: list[np.ndarray], stored: tuple[Any, Any, float]
+) -> None:
+    """Linear heads on a mean: an output moves by at most the values' error times the sum of the weights' sizes."""
+    _, read, error = stored
     one, two = (model.eval() for model in both(folder, "exits"))
-    wanted, found = one.outputs(*padded(waves)), two.outputs(*padded(stored))
+    wanted, found = one.outputs(*padded(waves)), two.outputs(*padded(read))
     for name, value in wanted.items():
         weight = two.heads[name].layers[-1].weight
         bound = error * weight.abs().sum(dim=1) + 1e-5
         assert ((found[name] - value).abs() <= bound).all()
         assert bound.max() < 1e-3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_bytes_a_value_move_no_output_by_more_than_a_value(
+    folder: Path, stored: tuple[Any, Any, float], case: str
+) -> None:
+    """Errors of many values cancel: with these weights outputs move by a tenth of the largest error of a value."""
+    states, read, error = stored
+    model = both(folder, case)[1].eval()
+    wanted, found = model.outputs(*padded(states)), model.outputs(*padded(read))
+    for name, value in wanted.items():
+        assert 0 < (found[name] - value).abs().max() <= error
 
 
 def test_what_the_features_hold() -> None:
