@@ -62,6 +62,26 @@ def test_layer_weights_learn_at_the_heads_rate(trained: tuple[Path, dict[str, An
     assert [group["name"] for group in optimizer["param_groups"]] == ["encoder", "heads"]
 
 
+def test_branch_is_trained_kept_and_packed(ssl_options: list[str], tmp_path: Path) -> None:
+    """The tasks' exits, which branches have no use for, are taken back; heads and branches learn at one rate."""
+    branch = "{pooling: branch, layers: [0, 2], size: 8, n_heads: 2}"
+    no_exits = "{emotion: null, age: null, country: null}"
+    assert "exit 2 does nothing with pooling branch" in complaint(ssl_options, tmp_path / "no", "--exit_conf", branch)
+    exp = tmp_path / "exp"
+    train(ssl_options, exp, "--exit_conf", branch, "--task_exits", no_exits, "--max_epoch", "1")
+    (exp / "feature.yaml").write_text(yaml.safe_dump(RAW))
+    assert yaml.safe_load((exp / "config.yaml").read_text())["exit_conf"]["layers"] == [0, 2]
+    groups = torch.load(exp / "checkpoint.pth", weights_only=True)["optimizers"][0]["param_groups"]
+    network = MTLInference.from_pretrained(exp, weights="latest.pth").model
+    behind = [name for name, p in network.named_parameters() if not name.startswith("encoder.")]
+    assert any(name.startswith("shared_exit.projections.1.") for name in behind)
+    assert [(group["name"], len(group["params"])) for group in groups[1:]] == [("heads", len(behind))]
+    write_pack(exp, "latest.pth", tmp_path / "pack.zip")
+    wave = speech_like(0.1, 16000, 3)
+    wanted = MTLInference.from_pretrained(exp, weights="latest.pth")(wave, 16000)
+    assert MTLInference.from_pretrained(tmp_path / "pack.zip")(wave, 16000) == wanted
+
+
 def test_configuration_needs_no_folder(trained: tuple[Path, dict[str, Any], Path]) -> None:
     exp, _, folder = trained
     conf = yaml.safe_load((exp / "config.yaml").read_text())["encoder_conf"]

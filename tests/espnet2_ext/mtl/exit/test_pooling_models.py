@@ -230,6 +230,25 @@ def test_compiled_encoder_compiles_its_frames(folders: Any) -> None:
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
+def test_exits_are_one_graph(folders: Any, pooling: str) -> None:
+    """Nothing there asks for a value: torch raises an error where a graph would break."""
+    model, data = make_model(folders[True], POOLINGS[pooling]).train(), batch(1, 400)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+
+    def embeddings(frames: dict[int, Frames]) -> dict[str, Tensor]:
+        return {name: leave(model.shared_exit(frames)) for name, leave in model.exits.items()}
+
+    frames = model.encoder.frames(data["feats"], data["feats_lengths"])
+    expected = embeddings(frames)
+    for name, value in torch.compile(embeddings, fullgraph=True, backend="eager")(frames).items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_loaded_model_is_the_trained_one(tmp_path: Path, pooling: str) -> None:
     exit_conf = POOLINGS[pooling]
     config = {
