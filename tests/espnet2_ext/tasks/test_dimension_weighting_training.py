@@ -7,6 +7,7 @@ import pytest
 import torch
 from train_tiny import complaint, train
 
+from espnet2_ext.inference.pack import read_pack, write_pack
 from espnet2_ext.mtl.build import load_trained
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.figure.style import styled
@@ -39,6 +40,10 @@ def test_both_levels_in_a_training_that_is_resumed(options: list[str], tmp_path:
     assert (len(weighting["params"]), weighting["weight_decay"], weighting["lr"]) == (2, 0.0, 0.05)
     model, _ = load_trained(out / "config.yaml", out / "latest.pth")
     assert list(model.dimension_weighting.weightings) == ["emotion"]
+    (out / "feature.yaml").write_text("{name: log_mel, n_mels: 8}\n")
+    write_pack(out, "latest.pth", tmp_path / "pack.zip")
+    packed = read_pack(tmp_path / "pack.zip").model.dimension_weighting.state_dict()
+    assert packed == model.dimension_weighting.state_dict()
 
     experiment = read_experiment(out)
     with styled():
