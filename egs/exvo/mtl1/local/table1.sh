@@ -29,6 +29,8 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/parse_options.sh"
 # shellcheck source=utils/rows.sh
 . "${MAIN_ROOT}/utils/rows.sh"
+# shellcheck source=utils/row_submissions.sh
+. "${MAIN_ROOT}/utils/row_submissions.sh"
 [[ ${exvo_root} != *[[:space:]]* ]] || die "${exvo_root}: has white space; link the folder to a path without"
 
 [ -n "${rows}" ] || rows=$(table_rows "emotion country age" EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw)
@@ -62,12 +64,5 @@ feats_root=
     --nj "${nj}" --test_sets dev --blind_sets test --local_data_opts "${data_opts}" \
     --score_opts "--team ${team} --number ${number}" "$@"
 
-for label in $(printf '%s\n' "${experiments[@]%%=*}" "${more_rows[@]%%=*}" | awk '!seen[$0]++'); do
-    predictions=()
-    for experiment in "${experiments[@]}" "${more_rows[@]}"; do
-        [ "${experiment%%=*}" != "${label}" ] || predictions+=("${experiment#*=}/predict_test/predictions.jsonl")
-    done
-    python3 local/make_submission.py --predictions "${predictions[@]}" --team "${team}" --number "${number}" \
-        --out_dir "exp/submissions/${label}"
-done
+row_submissions "${experiments[*]} ${more_rows[*]}" --team "${team}" --number "${number}"
 log "submissions of each row, averaged over seeds, are in exp/submissions; finished after $(elapsed)"
