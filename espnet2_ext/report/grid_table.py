@@ -75,15 +75,15 @@ def interval_cells(spec: TaskSpec, rows: Sequence[Row]) -> tuple[list[str], list
 
 
 def best_mean(spec: TaskSpec, rows: Sequence[Row], key: str) -> float | None:
-    """Return the best mean of a column; None where no row has one."""
-    means = [mean for row in rows if (mean := row.cells[key].mean) is not None]
+    """Return the best mean of a column, as it is shown; None where no row has one."""
+    means = [round(mean, 3) for row in rows if (mean := row.cells[key].mean) is not None]
     return (min if lower_is_better(spec, key) else max)(means, default=None)
 
 
 def _mean(cell: Cell, best: float | None) -> str:
     if cell.mean is None:
         return MISSING
-    mark = BEST if cell.mean == best else ""
+    mark = BEST if round(cell.mean, 3) == best else ""
     return f"{mark}{cell.mean:.3f}" + ("" if cell.deviation is None else f" ± {cell.deviation:.3f}")
 
 
@@ -101,7 +101,7 @@ def set_markdown(
     parts.append(markdown_table(*table_cells(spec, rows, paper, options)))
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
     if options.mark_best:
-        parts.append(f"{BEST}: the best of its column, by the mean.")
+        parts.append(f"{BEST}: the best of its column, by the mean as it is shown.")
     parts += _selection(spec, rows)
     if any(row.samples for row in rows):
         parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]

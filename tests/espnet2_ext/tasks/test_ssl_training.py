@@ -131,9 +131,12 @@ def test_padded_utterances_are_predicted_as_in_validation(trained: tuple[Path, d
 
 
 def test_killed_fine_tuning_ends_with_the_weights_of_an_undisturbed_one(ssl_options: list[str], tmp_path: Path) -> None:
-    """With dropout, masks and the plateau's count."""
+    """With dropout, masks, the plateau's count, a chain whose ground truth is drawn, and two levels of weights."""
     more = ["--batch_size", "5", "--max_epoch", "4", "--keep_nbest_models", "2", "--scheduler", "reducelronplateau"]
     more += ["--scheduler_conf", "{patience: 1, factor: 0.5, threshold: 10.0, threshold_mode: abs}"]
+    truth = "ground_truth: {start: 1, end: 0.5, epochs: 4}"
+    more += ["--heads", "chain", "--head_conf", f"{{hidden_size: 8, norm: batch, {truth}}}"]
+    more += ["--exit_conf", "{pooling: attention, shared: true}", "--weighting", "druw", "--dimension_weighting", "dwa"]
     (tmp_path / "options.json").write_text(json.dumps([*ssl_options, *more]))
     command = [sys.executable, str(ROOT / "tests/support/restart_driver.py"), str(tmp_path), "undisturbed,mid_epoch"]
     result = subprocess.run(command, capture_output=True, text=True, env=ENV, check=False, timeout=900)

@@ -1,0 +1,1 @@
+../../../../utils/functional_baselines.sh
