@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -173,6 +174,101 @@ def test_second_run_does_nothing(recipe: RecipeCopy, first_run: str, first_folds
     logs = [path.read_text() for path in (recipe.directory / "exp/loso5/cells").glob("*.log")]
     assert len(logs) == 5
     # A stage that runs names what it does; one that does not names its output.
+    assert set(re.findall(r"stage \d+: (\w+)", output + "".join(logs))) == {"data", "dump", "exp"}
+
+
+SYSTEMS = {
+    "UM-dynamic-A": ("um_dynamic_a", ".3232 .6768 158.38"),
+    "UM-dynamic-V": ("um_dynamic_v", ".3623 .6377 136.08"),
+    "MM-static": ("mm_static", ".5000 .5000 167.10"),
+    "MM-dynamic": ("mm_dynamic", ".3623 .6377 112.89"),
+}
+
+
+def run_systems(recipe: RecipeCopy) -> str:
+    """The four systems of the paper on its split, all stages."""
+    small = ("--nj", "1", "--train_threads", "1", "--bootstrap", "0", "--mtl_args", "--max_epoch 1")
+    output = recipe.run_ok(
+        "local/table1.sh", "--iemocap_root", corpus_of(recipe), "--size", "small", "--jobs", "2", "--", *small
+    )
+    for config, _ in SYSTEMS.values():
+        one = ("--mtl_config", f"conf/tuning/train_{config}_small.yaml", "--tag", f"train_{config}_small_seed1")
+        wave = ("--feature", "conf/feature_wave.yaml", *small, *one)
+        output += recipe.run_ok("./run.sh", "--iemocap_root", corpus_of(recipe), *wave, "--stage", "9")
+    return output
+
+
+@pytest.fixture(scope="module")
+def first_systems(recipe: RecipeCopy, first_run: str) -> str:
+    return run_systems(recipe)
+
+
+def test_systems_of_the_paper(recipe: RecipeCopy, first_systems: str) -> None:
+    """The table against numbers that numpy finds from histories, predictions and labels; the paper's beside."""
+    page = (recipe.directory / "exp/TABLE1_paper.md").read_text()
+    assert "says nothing about new ones" in page
+    for name, (config, reported) in SYSTEMS.items():
+        exp = recipe.directory / f"exp/paper/fold1/train_{config}_small_seed1"
+        history = json.loads((exp / "history.json").read_text())["1"]["train"]
+        weights = {task: history[f"weight_{task}"] for task in ("emotion", "gender")}
+        nll = dict.fromkeys(weights, 0.0)
+        text = (exp / "predict_dev/predictions.jsonl").read_text()
+        found = [json.loads(line) for line in text.splitlines()]
+        for task in weights:
+            truth = labels(recipe, "data/paper/fold1/dev", f"utt2{task}")
+            nll[task] = -sum(np.log(r[task]["probabilities"][truth[r["utt"]]]) for r in found)
+        joint = sum(weights[task] * nll[task] for task in weights)
+        row = re.search(rf"^\| {name} \| 1 \| (.*) \|$", page, re.M)[1].split(" | ")
+        own = [row[0], row[2], row[4], *row[6:]]
+        mean = [value / len(found) for value in (joint, nll["emotion"], nll["gender"], sum(nll.values()))]
+        wanted = [f"{weights['emotion']:.4f}", f"{weights['gender']:.4f}", f"{joint:.2f}", *(f"{v:.3f}" for v in mean)]
+        assert own == wanted, name
+        assert [float(row[place]) for place in (1, 3, 5)] == [float(value) for value in reported.split()]
+        assert (weights["emotion"] == 0.5) == (name == "MM-static")
+        assert (exp / "report/report.html").stat().st_size > 0
+    for figure in ("joint_loss", "weights"):
+        assert cv2.imread(str(recipe.directory / f"exp/figures_paper/{figure}.png")).size > 0
+
+
+def test_table_of_other_systems(recipe: RecipeCopy, first_systems: str) -> None:
+    """As softmax_drift.sh makes it: names of its own, and no paper beside."""
+    output = recipe.run(
+        sys.executable, "local/system_table.py", "--exp_dir", "exp/paper", "--folds", "1", "--seeds", "1",
+        "--title", "Other", "--systems", "one=train_mm_static_small", "--out", "exp/other/OTHER.md",
+        "--figures", "exp/other",
+        env={"PYTHONPATH": str(recipe.directory.parents[2])},
+    )  # fmt: skip
+    assert output.returncode == 0, output.stderr
+    whole = (recipe.directory / "exp/TABLE1_paper.md").read_text()
+    row = re.search(r"^\| MM-static \| 1 \| (.*) \|$", whole, re.M)[1].split(" | ")
+    page = (recipe.directory / "exp/other/OTHER.md").read_text()
+    assert re.search(r"^\| one \| 1 \| (.*) \|$", page, re.M)[1].split(" | ") == [row[0], row[2], row[4], *row[6:]]
+    assert "aper" not in page
+    assert cv2.imread(str(recipe.directory / "exp/other/joint_loss.png")).size > 0
+
+
+def test_packs_of_systems_on_audio(recipe: RecipeCopy, first_systems: str) -> None:
+    wav = next(iter(labels(recipe, "data/paper/fold1/test", "wav.scp").values()))
+    predict = (sys.executable, "-m", "espnet2_ext.bin.mtl_inference", "--out", "predictions.jsonl", wav, "--model")
+    env = {"PYTHONPATH": str(recipe.directory.parents[2])}
+    results = {}
+    for name, (config, _) in SYSTEMS.items():
+        tag = f"train_{config}_small_seed1"
+        results[name] = recipe.run(*predict, f"exp/paper/fold1/{tag}/{tag}.zip", env=env)
+    assert [results[name].returncode for name in SYSTEMS] == [0, 1, 0, 0]
+    assert "takes video and no audio" in results["UM-dynamic-V"].stderr
+    assert "predicts from audio alone" in results["MM-dynamic"].stderr
+    assert results["UM-dynamic-A"].stderr == ""
+
+
+def test_second_run_of_the_systems_does_nothing(recipe: RecipeCopy, first_systems: str) -> None:
+    before = recipe.files()
+    output = run_systems(recipe)
+    changed = {path for path, time in recipe.files().items() if before.get(path) != time}
+    tables = {"exp/FOLDS_paper.md", "exp/TABLE1_paper.md"}
+    assert {path for path in changed if "/cells/" not in path and "/figures_paper/" not in path} <= tables
+    logs = [path.read_text() for path in (recipe.directory / "exp/paper/cells").glob("*.log")]
+    assert len(logs) == 4
     assert set(re.findall(r"stage \d+: (\w+)", output + "".join(logs))) == {"data", "dump", "exp"}
 
 
