@@ -39,8 +39,9 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    make_ssl(tmp_path_factory.mktemp("model"))
-    return tmp_path_factory.getbasetemp() / "model0"
+    path = tmp_path_factory.mktemp("model")
+    make_ssl(path)
+    return path
 
 
 @pytest.fixture(scope="module")
