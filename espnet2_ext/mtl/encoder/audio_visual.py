@@ -28,7 +28,8 @@ class AudioVisual(AbsEncoder):
     gate, as the paper says; its biases from 0.
 
     An utterance without video has zeros in the place of the pictures' vectors. No picture past an utterance's end, and
-    none of an utterance without video, goes through the network, so batch normalisation counts real ones only.
+    none of an utterance without video, goes through the network, so batch normalisation counts real ones only. A batch
+    without any (on a rank, its part of the batch) takes two blank ones in training, which keeps ranks in step.
 
     Args:
         input_size: Width of the features: 1, since they are samples.
