@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.errors import UserError, run_cli
-from espnet2_ext.fileio.ark import ArkReader
+from espnet2_ext.feature.stored import open_feats
 from espnet2_ext.fileio.atomic import atomic_path
 
 
@@ -20,7 +20,7 @@ def collect_stats(scp: str | Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: There is no utterance, or one holds a NaN or an infinity, or is of another width.
     """
-    reader = ArkReader(Path(scp))
+    reader = open_feats(Path(scp))
     count, total, square = 0, np.zeros(0), np.zeros(0)
     for utt in reader.keys():  # noqa: SIM118 (a reader, not a dict)
         feats = reader[utt].astype(np.float64)

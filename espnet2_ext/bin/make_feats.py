@@ -9,10 +9,12 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, run_cli
 from espnet2_ext.feature import load_feature
+from espnet2_ext.feature.abs_feature import AbsFeature
 from espnet2_ext.feature.extraction import Extraction, extract_to_ark
 from espnet2_ext.fileio.ark_writer import ArkWriter
 from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.fileio.table import read_table, write_table
+from espnet2_ext.fileio.wave_reader import WaveWriter
 
 _FILE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
@@ -77,13 +79,20 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _writer(args: argparse.Namespace, feature: AbsFeature, wavs: dict[str, str]) -> ArkWriter | WaveWriter:
+    if not feature.reads_wavs:
+        return ArkWriter(args.out_ark, args.out_scp, args.compression or feature.ark_compression, args.ark_name)
+    if args.compression:
+        raise UserError(f"--compression {args.compression}: with store: wav no archive is written; leave it out")
+    return WaveWriter(args.out_scp, wavs)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point."""
     args = parse_args(argv)
     feature = load_feature(args.feature)
     wavs = read_table(args.wav_scp)
-    compression = args.compression or feature.ark_compression
-    with ArkWriter(args.out_ark, args.out_scp, compression, args.ark_name) as writer:
+    with _writer(args, feature, wavs) as writer:
         result = extract_to_ark(wavs, feature, writer, Progress(len(wavs), args.progress_file))
         for name, reason in result.broken.items():
             print(f"broken: {name}: {reason}", file=sys.stderr)

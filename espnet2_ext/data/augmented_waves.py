@@ -13,6 +13,7 @@ from espnet2_ext.feature.raw import RawWave
 from espnet2_ext.fileio.ark import ArkReader
 from espnet2_ext.fileio.audio import load_audio
 from espnet2_ext.fileio.table import read_table
+from espnet2_ext.fileio.wave_reader import WaveReader
 
 
 class AugmentedWaves:
@@ -20,15 +21,17 @@ class AugmentedWaves:
 
     Args:
         directory: `dump/<feature>/<set>` with feature.yaml and wav.scp; where the features are waves themselves, these
-            are read from the arks.
-        reader: The arks.
+            are read by the reader.
+        reader: The stored features.
         augmentations: What is applied.
 
     Raises:
         UserError: feature.yaml or wav.scp is missing, or an utterance is not in it or names a shell pipe.
     """
 
-    def __init__(self, directory: str | Path, reader: ArkReader, augmentations: Sequence[AbsWaveAugmentation]) -> None:
+    def __init__(
+        self, directory: str | Path, reader: ArkReader | WaveReader, augmentations: Sequence[AbsWaveAugmentation]
+    ) -> None:
         self.reader, self.augmentations = reader, augmentations
         self.feature = load_feature(Path(directory) / "feature.yaml")
         self.wavs: dict[str, str] = {}
@@ -57,7 +60,7 @@ class AugmentedWaves:
         return np.ascontiguousarray(self.reader[utt][:, 0])
 
 
-def _read_wav_scp(path: Path, reader: ArkReader, name: str) -> dict[str, str]:
+def _read_wav_scp(path: Path, reader: ArkReader | WaveReader, name: str) -> dict[str, str]:
     if not path.exists():
         raise UserError(
             f"{path}: no such file; augment {name} changes waves: run stages 2 and 3 again, or leave it out"

@@ -12,7 +12,7 @@ from espnet2_ext.data.crop import CENTRE, ZERO, Crop
 from espnet2_ext.data.labels import read_all_labels, read_soft_labels
 from espnet2_ext.data.streams import CutRow, Stream, StreamOptions
 from espnet2_ext.errors import UserError
-from espnet2_ext.fileio.ark import ArkReader
+from espnet2_ext.feature.stored import open_feats
 from espnet2_ext.mtl.task_spec import TaskSpec
 
 Batch = tuple[list[str], dict[str, Tensor]]
@@ -63,7 +63,7 @@ class MTLDataset(torch.utils.data.Dataset):
         streams: Mapping[str, StreamOptions] | None = None,
         streams_required: bool = True,
     ) -> None:
-        self.reader = ArkReader(Path(directory) / "feats.scp")
+        self.reader = open_feats(Path(directory) / "feats.scp")
         self.directory, self.utts = directory, list(self.reader.keys())
         if not self.utts:
             raise UserError(f"{directory}/feats.scp: no utterance; run stages 1 to 3 again")

@@ -7,7 +7,7 @@ the files that wav.scp and feats.scp name must exist; every failure exits 1.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_ext.data.data_dir import (
@@ -20,6 +20,7 @@ from espnet2_ext.data.data_dir import (
     stream_files,
     utt_files,
 )
+from espnet2_ext.data.value_checks import VALUE_CHECKS, check_feats
 from espnet2_ext.errors import UserError, run_cli
 
 _SORT = "run utils/fix_data_dir.sh"
@@ -87,72 +88,6 @@ def _check_speakers(directory: Path, utt2spk: Rows, spk_sort: bool) -> None:
             raise UserError(f"{path}: {spk}: does not list the utterances that utt2spk gives this speaker; {_SORT}")
     if len(groups) == 1:
         print(f"warning: {path}: one speaker only; no split by speaker is possible", file=sys.stderr)
-
-
-def _check_wav(path: Path, utt: str, value: str, allow_pipes: bool) -> None:
-    if value.endswith("|") or value.startswith("|"):
-        if not allow_pipes:
-            raise UserError(f"{path}: {utt}: a pipe would run a command; write the audio to a file and name that")
-        return
-    if value.startswith("~"):
-        raise UserError(f"{path}: {utt}: ~ is not expanded; write the whole path")
-    file = Path(value)
-    if not file.is_file():
-        raise UserError(f"{path}: {utt}: {value}: no such file; mend the path or remove the utterance")
-    if file.stat().st_size == 0:
-        raise UserError(f"{path}: {utt}: {value}: the file is empty; copy it again or remove the utterance")
-
-
-def _check_feats(path: Path, utt: str, value: str, allow_pipes: bool) -> None:
-    if "|" in value:
-        if not allow_pipes:
-            raise UserError(f"{path}: {utt}: a pipe would run a command; write an ark and name that")
-        return
-    file, _, offset = value.rpartition(":")
-    if not file or not offset.isdecimal():
-        raise UserError(f"{path}: {utt}: {value!r} is not <ark>:<offset>; extract the features again")
-    if not Path(file).is_file() or Path(file).stat().st_size <= int(offset):
-        raise UserError(f"{path}: {utt}: {file}: missing or shorter than {offset} bytes; extract the features again")
-
-
-def _check_positive(whole: bool) -> Callable[[Path, str, str, bool], None]:
-    kind = "whole number" if whole else "number"
-
-    def check(path: Path, utt: str, value: str, _allow_pipes: bool) -> None:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf or (whole and number != int(number)):
-            raise UserError(f"{path}: {utt}: {value!r} is not a positive {kind}; measure it again")
-
-    return check
-
-
-def _check_warp(path: Path, key: str, value: str, _allow_pipes: bool) -> None:
-    try:
-        good = 0.5 < float(value) < 1.5
-    except ValueError:
-        good = False
-    if not good:
-        raise UserError(f"{path}: {key}: {value!r} is not a warp factor between 0.5 and 1.5")
-
-
-def _check_gender(path: Path, spk: str, value: str, _allow_pipes: bool) -> None:
-    if value not in ("m", "f"):
-        raise UserError(f"{path}: {spk}: {value!r}: Kaldi knows m and f here; use a label file utt2gender instead")
-
-
-# What the values of a file must be, where there is a rule.
-_VALUE_CHECKS: dict[str, Callable[[Path, str, str, bool], None]] = {
-    "wav.scp": _check_wav,
-    "feats.scp": _check_feats,
-    "utt2dur": _check_positive(whole=False),
-    "utt2num_frames": _check_positive(whole=True),
-    "utt2warp": _check_warp,
-    "spk2warp": _check_warp,
-    "spk2gender": _check_gender,
-}
 
 
 def _check_untyped_labels(path: Path, rows: Rows) -> None:
@@ -250,7 +185,7 @@ def validate(
         by_speaker = name in SPK_FILES
         wanted, source = (speakers, "spk2utt") if by_speaker else (utt2spk, "utt2spk")
         _check_keys(path, rows, wanted, source, name in partial)
-        check = _check_feats if name in partial else _VALUE_CHECKS.get(name)
+        check = check_feats if name in partial else VALUE_CHECKS.get(name)
         for key, value in rows.items() if check else ():
             check(path, key, value.rstrip(), allow_pipes)
     counts = _check_labels(directory, utt2spk, tasks_path)

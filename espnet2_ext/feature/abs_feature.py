@@ -45,6 +45,11 @@ class AbsFeature(ABC):
         """Kaldi's compression method of its archives, where none is asked for; None is float32."""
         return None
 
+    @property
+    def reads_wavs(self) -> bool:
+        """Whether features are read from the audio files in training, and none are stored."""
+        return False
+
     @abstractmethod
     def _extract(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `extract`; the waves are checked."""

@@ -10,6 +10,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.feature.abs_feature import AbsFeature
 from espnet2_ext.fileio.ark_writer import ArkWriter
 from espnet2_ext.fileio.audio import load_audio
+from espnet2_ext.fileio.wave_reader import WaveWriter
 
 # About 10 MB of waves, padded copies and features.
 _BATCH_SECONDS = 60.0
@@ -42,14 +43,14 @@ class Extraction:
 
 
 def extract_to_ark(
-    wavs: Mapping[str, str], feature: AbsFeature, writer: ArkWriter, progress: Callable[[int], None]
+    wavs: Mapping[str, str], feature: AbsFeature, writer: ArkWriter | WaveWriter, progress: Callable[[int], None]
 ) -> Extraction:
     """Compute the features of all utterances, in order, and write them.
 
     Args:
         wavs: Path of the audio file by utterance.
         feature: The extractor; files are brought to its rate.
-        writer: Open archive.
+        writer: Open archive, or list of files.
         progress: Called with the number of utterances that are done.
 
     Returns:

@@ -15,12 +15,16 @@ class RawWave(AbsFeature):
 
     Attributes:
         sample_rate: Sampling rate in Hz.
+        store: `ark`, samples are decoded and resampled once; or `wav`, feats.scp names the audio files, and each is
+            decoded whenever it is read.
     """
 
     name: ClassVar[str] = "raw"
+    store: str = "ark"
 
     def __post_init__(self) -> None:
         self._require(self.sample_rate > 0, f"sample_rate {self.sample_rate} is not positive")
+        self._require(self.store in ("ark", "wav"), f"store is ark or wav, not {self.store!r}")
 
     @property
     def dim(self) -> int:
@@ -31,6 +35,11 @@ class RawWave(AbsFeature):
     def frame_shift(self) -> float:
         """Seconds from sample to sample."""
         return 1.0 / self.sample_rate
+
+    @property
+    def reads_wavs(self) -> bool:
+        """Whether `store` is `wav`."""
+        return self.store == "wav"
 
     def _extract(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [wave[:, None] for wave in waves]
