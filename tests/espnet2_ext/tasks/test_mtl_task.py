@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from espnet2.tasks.abs_task import optim_classes, scheduler_classes
+from tiny_ssl import make_ssl
 
 from espnet2_ext.bin.resolve_config import resolve_config
 from espnet2_ext.data.augment import build_augmentations
@@ -81,14 +82,30 @@ def test_printed_configuration_loads_again(options: list[str], tmp_path: Path, m
     }
 
 
-def dump_for(spec: TaskSpec, folder: Path, prefix: str) -> Path:
-    """A set of 40 utterances with labels of every task, in its range, every class among them."""
+# Features of each kind: their width, and what stands beside them. Hidden states are of the layers that recipes store,
+# four values each.
+LAYERS = [2, 4, 6, 8, 10, 12]
+KINDS: dict[str, tuple[int, dict[str, object] | None]] = {
+    "log_mel": (64, None),
+    "waves": (1, {"name": "raw"}),
+    "hidden_states": (4 * len(LAYERS), {"name": "hidden_states", "model": "model", "layers": LAYERS}),
+}
+KIND_OF = dict.fromkeys(("ssl", "emo18", "audio_visual"), "waves") | {"hidden_states": "hidden_states"}
+
+
+def dump_for(spec: TaskSpec, folder: Path, prefix: str, kind: str) -> Path:
+    """A set of 40 utterances with labels of every task, in its range, every class among them; one has a picture."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     utts = [f"{prefix}{i:02d}" for i in range(40)]
+    width, feature = KINDS[kind]
     with ArkWriter(folder / "feats.ark", folder / "feats.scp") as writer:
         for utt in utts:
-            writer.write(utt, rng.normal(size=(80, 64)))
+            writer.write(utt, rng.normal(size=(80, width)))
+    if feature is not None:
+        (folder / "feature.yaml").write_text(yaml.safe_dump(feature))
+    with ArkWriter(folder / "video.ark", folder / "video.scp", compression=6) as writer:
+        writer.write(utts[0], np.zeros((1, 96 * 96 * 3), np.uint8))
     write_table(folder / "utt2spk", dict.fromkeys(utts, prefix))
     for task in spec:
         low, high = task.range or (0, 1)
@@ -113,23 +130,32 @@ def recipe_of(config: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe_options(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[str]]:
-    made: dict[Path, list[str]] = {}
+def recipe_options(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], list[str]]:
+    made: dict[tuple[Path, str], list[str]] = {}
 
-    def make(tasks: Path) -> list[str]:
-        if tasks not in made:
+    def make(tasks: Path, kind: str) -> list[str]:
+        if (tasks, kind) not in made:
             folder, spec = tmp_path_factory.mktemp("recipe"), load_task_spec(tasks)
-            train_dir, valid_dir = (dump_for(spec, folder / name, name) for name in ("train", "dev"))
+            train_dir, valid_dir = (dump_for(spec, folder / name, name, kind) for name in ("train", "dev"))
             write_task_stats(check_tasks(spec, train_dir, [valid_dir]), folder / "task_stats.yaml")
-            np.savez(folder / "feats_stats.npz", count=2, sum=np.zeros(64), sum_square=np.ones(64))
-            made[tasks] = [
+            width = KINDS[kind][0]
+            np.savez(folder / "feats_stats.npz", count=2, sum=np.zeros(width), sum_square=np.ones(width))
+            made[tasks, kind] = [
                 "--task_config", str(tasks), "--train_dir", str(train_dir), "--valid_dir", str(valid_dir),
                 "--task_stats", f"{folder}/task_stats.yaml", "--feature_stats", f"{folder}/feats_stats.npz",
                 "--use_tensorboard", "false",
             ]  # fmt: skip
-        return made[tasks]
+        return made[tasks, kind]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of as many layers as wav2vec2-base."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    make_ssl(folder, num_hidden_layers=12)
+    return folder
 
 
 def test_there_are_configurations() -> None:
@@ -137,15 +163,20 @@ def test_there_are_configurations() -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[str(p.relative_to(ROOT / "egs")) for p in CONFIGS])
-def test_every_recipes_configuration_builds(path: Path, recipe_options: Callable, tmp_path: Path) -> None:
+def test_every_recipes_configuration_builds(
+    path: Path, recipe_options: Callable, pretrained: Path, tmp_path: Path
+) -> None:
     config = resolve_config(path)
+    if "model" in config.get("encoder_conf", {}):
+        config["encoder_conf"] = config["encoder_conf"] | {"model": str(pretrained)}
     tasks = recipe_of(path) / str(config.get("task_config", "conf/tasks.yaml"))
     if recipe_of(path).parent.name == "TEMPLATE":  # it has no corpus, so no tasks
         tasks = ROOT / "egs/mini_vb/mtl1/conf/tasks.yaml"
     config.pop("task_config", None)
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
     more = ["--config", str(tmp_path / "train.yaml"), "--output_dir", str(tmp_path / "out"), "--dry_run", "true"]
-    MTLTask.main(cmd=[*recipe_options(tasks), *more])
+    kind = KIND_OF.get(config.get("encoder"), "log_mel")
+    MTLTask.main(cmd=[*recipe_options(tasks, kind), *more])
     resolved = yaml.safe_load((tmp_path / "out/config.yaml").read_text())
     assert [t["name"] for t in resolved["task_spec"]["tasks"]] == [
         name for name in load_task_spec(tasks).names if not config.get("tasks") or name in config["tasks"]
