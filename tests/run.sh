@@ -14,7 +14,7 @@ usage() {
 Usage: tests/run.sh [--python PY] [PYTEST ARGUMENT...]
 
 Installs what the tests need (tools/install.sh --extras ${extras}) and runs pytest. Without arguments: every test in tools/venv;
-before that, where both Python 3.11 and 3.12 are found, all but tests/recipes and tests/bench with the other one in
+before that, where both Python 3.11 and 3.12 are found, all but tests/recipes and tests/consistency with the other one in
 tools/venv-3.11 or tools/venv-3.12. With arguments for pytest, or --python: one Python.
 
   --python PY   interpreter to test with (default: that of tools/venv, else the installer's default)
@@ -83,7 +83,7 @@ if [ -z "${python}" ] && [ ${#arguments[@]} -eq 0 ]; then
     fi
     for minor in 3.11 3.12; do
         if [ "${minor}" != "${main_minor}" ] && other=$("${root}/tools/find_python.sh" "${minor}"); then
-            run_pytest "${other}" "${root}/tools/venv-${minor}" "${parallel[@]}" --ignore tests/recipes --ignore tests/bench || {
+            run_pytest "${other}" "${root}/tools/venv-${minor}" "${parallel[@]}" --ignore tests/recipes --ignore tests/bench --ignore tests/consistency || {
                 other_status=$?
                 failed=venv-${minor}
             }

@@ -5,6 +5,7 @@ import sys
 import yaml
 
 from espnet2_ext.errors import UserError, run_cli
+from espnet2_ext.tasks.lean_import import lean_import
 
 
 def main() -> None:
@@ -13,7 +14,8 @@ def main() -> None:
     Raises:
         UserError: An option or the data are wrong; see MTLTask.
     """
-    from espnet2_ext.tasks.mtl import MTLTask, set_launcher_options
+    with lean_import():
+        from espnet2_ext.tasks.mtl import MTLTask, set_launcher_options
 
     try:
         MTLTask.main(cmd=set_launcher_options(sys.argv[1:]))
