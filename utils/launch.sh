@@ -15,15 +15,15 @@ launcher() {
     fi
 }
 
-# Print each epoch's line of a log that is being written; stop_progress ends it, also where the script ends early.
-show_progress() {
+# Print each epoch's line of a log that is being written; stop_following ends it, also where the script ends early.
+follow_log() {
     # In this order: grep inherits the standard error that stands when it starts.
     tail -n 0 -F --pid $$ "$1" > >(grep --line-buffered -o 'epoch [0-9]* of .*' >&2) 2> /dev/null &
     follower=$!
-    trap stop_progress EXIT
+    trap stop_following EXIT
 }
 
-stop_progress() {
+stop_following() {
     kill "${follower}" 2> /dev/null || true
     trap - EXIT
 }

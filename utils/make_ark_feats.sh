@@ -5,6 +5,8 @@ set -euo pipefail
 utils=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 # shellcheck source=utils/log.sh
 . "${utils}/log.sh"
+# shellcheck source=utils/progress.sh
+. "${utils}/progress.sh"
 
 options="nj cmd feature compression skip_broken"
 nj=4                       # parallel jobs
@@ -60,27 +62,7 @@ count_done() {
     echo "${sum}"
 }
 
-# One line that is redrawn on a terminal, else a line every ten seconds.
-show_progress() {
-    local count filled bar tick=0
-    # Without the script's streams: a pipe behind the script would wait for the last sleep.
-    while sleep 0.5 > /dev/null 2>&1; do
-        tick=$((tick + 1))
-        [ -t 2 ] || [ $((tick % 20)) -eq 0 ] || continue
-        count=$(count_done)
-        if [ -t 2 ]; then
-            filled=$((30 * count / total))
-            printf -v bar '%*s' "${filled}" ''
-            printf '\r[%-30s] %d of %d utterances, %s ' "${bar// /#}" "${count}" "${total}" "$(elapsed)" >&2
-        else
-            log "${count} of ${total} utterances, $(elapsed)"
-        fi
-        [ "${count}" -lt "${total}" ] || break
-    done
-    [ ! -t 2 ] || echo >&2
-}
-
-show_progress &
+show_progress "${total}" utterances &
 watcher=$!
 # shellcheck disable=SC2086 # a command with its options
 ${cmd} "JOB=1:${nj}" "${log_dir}/make_feats.JOB.log" \

@@ -5,6 +5,8 @@ set -euo pipefail
 utils=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 # shellcheck source=utils/log.sh
 . "${utils}/log.sh"
+# shellcheck source=utils/progress.sh
+. "${utils}/progress.sh"
 
 options="nj cmd skip_broken"
 nj=4                       # parallel jobs
@@ -39,15 +41,8 @@ count_done() {
     echo "${sum}"
 }
 
-# A line every ten seconds, without the script's streams: a pipe behind the script would wait for the last sleep.
-show_progress() {
-    while sleep 10 > /dev/null 2>&1; do
-        log "$(count_done) of ${total} videos, $(elapsed)"
-    done
-}
-
 rm -f "${log_dir}"/make_video_crops.*.log
-show_progress &
+show_progress "${total}" videos &
 watcher=$!
 trap 'kill "${watcher}" 2> /dev/null || true' EXIT
 # shellcheck disable=SC2086 # a command with its options

@@ -24,3 +24,9 @@ table_against() {
     done
     echo "${there:+--against${there}}"
 }
+
+# of_seeds LABEL TAG "SEEDS": the experiments of a row, " LABEL=exp/TAG_seed<n>" for each seed.
+of_seeds() {
+    local seed
+    for seed in $3; do printf ' %s=exp/%s_seed%s' "$1" "$2" "${seed}"; done
+}

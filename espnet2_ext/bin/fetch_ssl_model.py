@@ -5,7 +5,6 @@ safetensors, as transformers names them. A folder that is there is left alone.
 """
 
 import argparse
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 
 from espnet2_ext.errors import UserError, run_cli
-from espnet2_ext.fileio.hub import fetch
+from espnet2_ext.fileio.hub import fetch, is_commit, is_repo
 from espnet2_ext.mtl.encoder.ssl_folder import CONFIG, PREPROCESSOR, WEIGHTS, read_architecture
 from espnet2_ext.train.checkpoint import load
 
@@ -33,7 +32,7 @@ def fetch_model(model: str, revision: str, out: Path) -> None:
     """
     if out.is_dir():
         return
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or not re.fullmatch(r"[0-9a-f]{40}", revision):
+    if not is_repo(model) or not is_commit(revision):
         raise UserError(f"{model} at {revision}: give org/name of the hub and a commit of 40 hexadecimal digits")
     found = fetch(model, revision, (CONFIG, PREPROCESSOR, WEIGHTS))
     if not (found / WEIGHTS).is_file():

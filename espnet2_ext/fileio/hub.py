@@ -1,11 +1,25 @@
 """What goes to and comes from the Hugging Face hub: nothing, unless the user asks for it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from espnet2_ext.errors import UserError
+
+_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def is_repo(name: str) -> bool:
+    """Tell whether a name has the form `org/name`."""
+    return _NAME.fullmatch(name) is not None
+
+
+def is_commit(revision: str) -> bool:
+    """Tell whether a revision is a commit: 40 hexadecimal digits."""
+    return _COMMIT.fullmatch(revision) is not None
 
 
 def import_hub() -> ModuleType:

@@ -12,6 +12,7 @@ from pathlib import Path
 import kaldi_native_io
 import kaldiio
 import numpy as np
+from table import print_rows
 
 from espnet2_ext.fileio.ark import ArkReader, ArkWriter, read_scp
 
@@ -113,11 +114,5 @@ def _figure(speed: float, speeds: dict[str, float]) -> str:
     return f"{speed:,.0f} per second, {speed / speeds['kaldiio']:.2f}x kaldiio"
 
 
-def main() -> None:
-    """Print the rows of a table."""
-    for what, figure in rows():
-        print(f"| {what} | {figure} |")
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(rows())

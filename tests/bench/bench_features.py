@@ -21,6 +21,7 @@ import torch
 import torchaudio
 from espnet2.layers.log_mel import LogMel as EspnetLogMel
 from espnet2.layers.stft import Stft
+from table import print_rows
 from threadpoolctl import threadpool_limits
 
 from espnet2_ext.feature import build_feature
@@ -165,11 +166,5 @@ def _job_cpu_seconds(folder: Path, wavs: dict[str, str], times: int) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
-    """Print the rows of a table."""
-    for what, figure in rows():
-        print(f"| {what} | {figure} |")
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(rows())

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import transformers
 from bench_trainer import DEVICE, GRAD_CLIP, Batches, finish, our_loop, quiet
+from table import print_rows
 
 from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
@@ -114,12 +115,5 @@ def _bare_loop(folder: Path, batch: dict[str, torch.Tensor], use_amp: bool) -> C
     return loop
 
 
-def main() -> None:
-    """Print the table."""
-    print("| what | figure |\n| --- | --- |")
-    for what, figure in rows():
-        print(f"| {what} | {figure} |")
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(rows())

@@ -14,6 +14,7 @@ import torch
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
+from table import print_rows
 
 from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
@@ -165,12 +166,5 @@ def quiet() -> contextlib.AbstractContextManager[None]:
         logger.handlers = handlers
 
 
-def main() -> None:
-    """Print the table."""
-    print("| what | figure |\n| --- | --- |")
-    for what, figure in rows():
-        print(f"| {what} | {figure} |")
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(rows())

@@ -20,6 +20,10 @@ def test_rows_of_single_tasks_and_weightings() -> None:
     )
 
 
+def test_experiments_of_seeds() -> None:
+    assert call("of_seeds", "EW", "train_equal", "1 3") == " EW=exp/train_equal_seed1 EW=exp/train_equal_seed3"
+
+
 @pytest.mark.parametrize(
     ("rows", "labels", "expected"),
     [

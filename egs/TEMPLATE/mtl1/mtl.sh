@@ -163,7 +163,7 @@ train() {
     [ "${threads}" -gt 0 ] || threads=$(max 1 $((cores / nproc)))
     [ "${ngpu}" -eq 0 ] || gpus=1
     log "training log: ${train_log}"
-    show_progress "${train_log}"
+    follow_log "${train_log}"
     # shellcheck disable=SC2086 # a command and options
     OMP_NUM_THREADS=${threads} ${cuda_cmd} --gpu "${ngpu}" --num-threads $((threads * nproc)) "${train_log}" \
         ${launch} -m espnet2_ext.bin.mtl_train --config "${exp}/train.yaml" --task_config "${tasks}" \
@@ -172,7 +172,7 @@ train() {
         --output_dir "${exp}" --seed "${seed}" --ngpu "${gpus}" ${mtl_args}
     # The log's last lines are still on their way.
     sleep 0.3
-    stop_progress
+    stop_following
     cp "${dump}/${train_set}/feature.yaml" "${exp}/feature.yaml"
 }
 

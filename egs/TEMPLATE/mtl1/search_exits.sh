@@ -20,13 +20,10 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
 . "${MAIN_ROOT}/utils/parse_options.sh"
+. "${MAIN_ROOT}/utils/selection.sh"
 require_arg exits
 require_file "${mtl_config}" "${tasks}"
 
 rows=$(python3 -m espnet2_ext.bin.exit_grid --config "${mtl_config}" --tasks "${tasks}" --exits "${exits}" \
     --out exp/exits | tr '\n' ' ')
-# What selects is the last word: no option behind -- brings the test set in.
-./grid.sh --rows "${rows}" --seeds "${seeds}" --jobs "${jobs}" --table_set "${valid_set}" \
-    --title "Exits of the tasks, selected on ${valid_set}" --table_opts "--select true" --out "${out}" -- \
-    "$@" --tasks "${tasks}" --valid_set "${valid_set}" --test_sets "${valid_set}" --blind_sets ""
-log "the configurations are in exp/exits; the best is on top of ${out}, selected on ${valid_set}: test it once"
+select_row "Exits of the tasks" exp/exits "${rows}" "$@"

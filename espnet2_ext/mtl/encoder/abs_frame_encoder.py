@@ -63,6 +63,13 @@ class AbsFrameEncoder(AbsEncoder):
         self.frames = torch.compile(self.frames, *args, **kwargs)
 
 
+def last_frame(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B, T, D), valid frames (B,), one at least, or None for all -> the last valid one (B, D)."""
+    if lengths is None:
+        return x[:, -1]
+    return x[torch.arange(x.size(0), device=x.device), lengths - 1]
+
+
 def mean_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
     """(B, T, D), valid frames (B,) or None for all -> (B, D)."""
     if lengths is None:

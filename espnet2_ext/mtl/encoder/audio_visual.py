@@ -8,6 +8,7 @@ from torch import Tensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder, used_exits
+from espnet2_ext.mtl.encoder.abs_frame_encoder import last_frame, mean_frames
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 from espnet2_ext.mtl.encoder.face_network import FaceNetwork
 from espnet2_ext.mtl.encoder.wave_network import WaveNetwork
@@ -117,7 +118,8 @@ class AudioVisual(AbsEncoder):
             parts = self._drop(parts, (streams or {}).get(VIDEO))
         outputs, _ = self.lstm(torch.cat(parts, dim=2))
         frames = None if lengths is None else (lengths + self.hop - 1) // self.hop
-        return {1: self.dropout(self._pool(outputs, frames))}
+        pool = last_frame if self.pooling == LAST else mean_frames
+        return {1: self.dropout(pool(outputs, frames))}
 
     def _see(self, video: StreamInput | None, feats: Tensor, n_frames: int) -> Tensor:
         """Pictures of a batch -> (B, n_frames, output_size), 0 where there is none."""
@@ -148,16 +150,6 @@ class AudioVisual(AbsEncoder):
         deaf = both & (draw < self.modality_dropout / 2)
         blind = both & (draw >= self.modality_dropout / 2) & (draw < self.modality_dropout)
         return [part * ~lost[:, None, None] for part, lost in zip(parts, (deaf, blind), strict=True)]
-
-    def _pool(self, outputs: Tensor, frames: Tensor | None) -> Tensor:
-        """(B, T, cells), valid frames (B,) or None for all -> (B, cells)."""
-        if self.pooling == LAST:
-            if frames is None:
-                return outputs[:, -1]
-            return outputs[torch.arange(outputs.size(0), device=outputs.device), frames - 1]
-        if frames is None:
-            return outputs.mean(dim=1)
-        return (outputs * frame_mask(frames, outputs.size(1)).unsqueeze(2)).sum(dim=1) / frames.unsqueeze(1)
 
 
 def _check_options(modalities: Sequence[str], pooling: str, modality_dropout: float) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.mtl.encoder.abs_encoder import AbsEncoder, used_exits
+from espnet2_ext.mtl.encoder.abs_frame_encoder import last_frame
 from espnet2_ext.mtl.encoder.conv_block import frame_mask
 
 KERNELS = (8, 6, 6)
@@ -89,9 +90,7 @@ class Emo18(AbsEncoder):
                 lengths = torch.div(_convolved(lengths, kernel), pool, rounding_mode="floor")
                 x = _zero_past(x, lengths)
         states, _ = self.lstm(x.transpose(1, 2))
-        if lengths is None:
-            return {1: states[:, -1]}
-        return {1: states[torch.arange(len(states), device=states.device), lengths - 1]}
+        return {1: last_frame(states, lengths)}
 
 
 def _convolved(length: Tensor, kernel: int) -> Tensor:

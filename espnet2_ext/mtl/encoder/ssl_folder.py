@@ -1,13 +1,12 @@
 """Folders and hub repositories of pretrained models of the wav2vec2 family."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.fileio.hub import fetch
+from espnet2_ext.fileio.hub import fetch, is_commit, is_repo
 
 FAMILY = ("wav2vec2", "hubert", "wavlm")
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
@@ -63,9 +62,9 @@ def find_model(model: str, revision: str | None) -> Path:
     if folder.is_dir():
         if revision is not None:
             raise UserError(f"encoder_conf: revision {revision}: {model} is a local folder; leave revision out")
-    elif not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+    elif not is_repo(model):
         raise UserError(f"encoder_conf: model {model}: no such folder; name one, or org/name of the hub")
-    elif revision is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
+    elif revision is None or not is_commit(revision):
         raise UserError(
             f"encoder_conf: model {model}: no such folder; for a model of the hub give its commit as revision "
             f"(40 hexadecimal digits), not {revision}"

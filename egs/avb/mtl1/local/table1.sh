@@ -43,12 +43,6 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 require_arg archs weightings seeds
 [[ ${avb_root}${ssl_model} != *[[:space:]]* ]] || die "${avb_root} ${ssl_model}: white space; link the folder to a path without"
 
-# of_seeds SYSTEM TAG: the experiments of a row, SYSTEM=exp/TAG_seed<n> for each seed.
-of_seeds() {
-    local seed
-    for seed in ${seeds}; do printf ' %s=exp/%s_seed%s' "$1" "$2" "${seed}"; done
-}
-
 if [ -n "${ssl_model}" ]; then
     mtl_args="--encoder_conf model=${ssl_model}${mtl_args:+ ${mtl_args}}"
 elif [ ! -d downloads/wav2vec2-base ]; then
@@ -71,14 +65,14 @@ for name in ${baselines}; do
     case ${name} in
         emo18)
             grid Emo-18=conf/tuning/train_emo18.yaml "${emo18_args}" --title Emo-18 --out exp/EMO18.md
-            baseline_rows+=$(of_seeds Emo-18 train_emo18)
+            baseline_rows+=$(of_seeds Emo-18 train_emo18 "${seeds}")
             ;;
         egemaps | compare)
             local/baselines.sh --sets "${name}" --seeds "${seeds}" --feats_root "${feats_root}" --nj "${nj}" \
                 --baseline_args "${baseline_args}" -- "${corpus[@]}"
             system=eGeMAPS
             [ "${name}" = egemaps ] || system=ComParE
-            baseline_rows+=$(of_seeds "${system}" "${name}")
+            baseline_rows+=$(of_seeds "${system}" "${name}" "${seeds}")
             ;;
         *) die "--baselines: emo18, egemaps and compare, not '${name}'" ;;
     esac
@@ -95,7 +89,7 @@ for weighting in ${weightings}; do
         tags[${system}]=train_ssl_${arch}_${weighting}
         require_file "conf/tuning/${tags[${system}]}.yaml"
         rows+=" ${system}=conf/tuning/${tags[${system}]}.yaml"
-        cells+=$(of_seeds "${system}" "${tags[${system}]}")
+        cells+=$(of_seeds "${system}" "${tags[${system}]}" "${seeds}")
     done
 done
 table_opts="--more_metrics pearson --mark_best true"
@@ -113,7 +107,7 @@ final_rows=${baseline_rows}
 best=$(python3 -m espnet2_ext.bin.best_row --rows "${cells}" --set dev --groups true)
 for system in ${best}; do
     log "best on dev of its architecture: ${system}"
-    final_rows+=$(of_seeds "${system%%:*}" "${tags[${system}]}")
+    final_rows+=$(of_seeds "${system%%:*}" "${tags[${system}]}" "${seeds}")
 done
 
 combine_models() {
@@ -133,7 +127,7 @@ for seed in ${seeds}; do
     run_stage 8 "${models[*]} bootstrap=${bootstrap}" "${inputs}" \
         "${out}/predict_dev/score.json ${out}/predict_test/predictions.jsonl" combine_models
 done
-final_rows+=$(of_seeds combined combined)
+final_rows+=$(of_seeds combined combined "${seeds}")
 # shellcheck disable=SC2086 # options
 python3 -m espnet2_ext.bin.mtl_table --rows "${final_rows}" --set dev ${table_opts} ${paper_test} \
     --title "A-VB: the best weighting of each architecture, chosen on dev, and their ensemble" --out exp/TABLE2.md

@@ -36,20 +36,17 @@ $(sed -n '2,/^set/s/^# //p' "${BASH_SOURCE[0]}")"
 [ -n "${rows}" ] || rows=$(table_rows "emotion country age" EW=equal UW=uw RUW=ruw RRUW=rruw DWA=dwa DRUW=druw)
 
 # The experiments of a row, LABEL=exp/A LABEL=exp/B ...; a baseline's row is its name.
-experiments=()
-more_rows=()
+experiments=
 for row in ${rows}; do
-    IFS=, read -ra configs <<< "${row#*=}"
-    for config in "${configs[@]}"; do
-        for seed in ${seeds}; do
-            experiments+=("${row%%=*}=exp/$(basename "${config}" .yaml)_seed${seed}")
-        done
+    for config in $(tr , ' ' <<< "${row#*=}"); do
+        experiments+=$(of_seeds "${row%%=*}" "$(basename "${config}" .yaml)" "${seeds}")
     done
 done
+more_rows=
 for name in ${baselines}; do
     label=ComParE
     [ "${name}" = compare ] || label=eGeMAPS
-    for seed in ${seeds}; do more_rows+=("${label}=exp/${name}_seed${seed}"); done
+    more_rows+=$(of_seeds "${label}" "${name}" "${seeds}")
 done
 
 data_opts="${exvo_root:+--exvo_root ${exvo_root}} ${local_data_opts}"
@@ -59,10 +56,10 @@ feats_root=
 [ -z "${baselines}" ] || local/baselines.sh --sets "${baselines}" --seeds "${seeds}" --feats_root "${feats_root}" \
     --nj "${nj}" --baseline_args "${baseline_args}" -- --exvo_root "${exvo_root}" --team "${team}" --number "${number}" "$@"
 
-./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows[*]}" --jobs "${jobs}" --title "ExVo-MultiTask" \
+./grid.sh --rows "${rows}" --seeds "${seeds}" --more_rows "${more_rows}" --jobs "${jobs}" --title "ExVo-MultiTask" \
     --out exp/TABLE1.md --table_opts "--paper conf/paper.yaml $(table_against "${rows}" EW ST)" -- \
     --nj "${nj}" --test_sets dev --blind_sets test --local_data_opts "${data_opts}" \
     --score_opts "--team ${team} --number ${number}" "$@"
 
-row_submissions "${experiments[*]} ${more_rows[*]}" --team "${team}" --number "${number}"
+row_submissions "${experiments}${more_rows}" --team "${team}" --number "${number}"
 log "submissions of each row, averaged over seeds, are in exp/submissions; finished after $(elapsed)"

@@ -152,15 +152,16 @@ def over_folds(systems: Sequence[System], titles: Mapping[str, str]) -> tuple[li
     lines = []
     for system in systems:
         values = {key: [fold.get(key, np.nan) for fold in system.folds] for key in titles}
-        lines.append([system.name, str(len(system.folds)), *(_mean(np.array(values[key])) for key in titles)])
+        lines.append([system.name, str(len(system.folds)), *(spread(values[key]) for key in titles)])
     return ["system", "folds", *titles.values()], lines
 
 
-def _mean(values: np.ndarray) -> str:
-    known = values[~np.isnan(values)]
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Return mean and deviation (n - 1) of the values that are defined."""
+    known = np.array([value for value in values if not np.isnan(value)])
     if known.size < 2:
-        return format_number(float(known[0]) if known.size else None)
-    return f"{known.mean():.3f} ± {known.std(ddof=1):.3f}"
+        return format_number(float(known[0]) if known.size else None, digits)
+    return f"{known.mean():.{digits}f} ± {known.std(ddof=1):.{digits}f}"
 
 
 def _row(name: str, values: Values, titles: Mapping[str, str]) -> list[str]:

@@ -12,11 +12,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import yaml
-from fold_table import negative_log_likelihood
+from fold_table import negative_log_likelihood, spread
 from protocols import LEAKING
 from system_figures import draw_figures
 
@@ -24,6 +21,7 @@ from espnet2_ext.errors import UserError, run_cli
 from espnet2_ext.fileio.atomic import atomic_path
 from espnet2_ext.mtl.metric import evaluate
 from espnet2_ext.report.experiment import Experiment, read_experiment, series
+from espnet2_ext.report.paper import Paper, read_paper
 from espnet2_ext.report.score_set import PredictedSet, read_predicted_set
 from espnet2_ext.report.text_table import format_number, markdown_table, plain_table
 
@@ -79,15 +77,14 @@ def main() -> None:
         ]
         for name, _, tag in (system.partition("=") for system in arguments.systems)
     }
-    paper = read_paper(arguments.paper) if arguments.paper else None
+    tasks = next(iter(systems.values()))[0].experiment.spec.names
+    paper = read_paper(arguments.paper, [*tasks, JOINT], list(systems)) if arguments.paper else None
     leaks = arguments.exp_dir.name.split("_")[0] in LEAKING
     page = markdown(arguments.title, systems, paper, leaks)
     with atomic_path(arguments.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    reported = {name: row for name, row in (paper["rows"].items() if paper else ()) if name in systems}
-    draw_figures(
-        {name: [run.experiment for run in runs] for name, runs in systems.items()}, reported, arguments.figures
-    )
+    experiments = {name: [run.experiment for run in runs] for name, runs in systems.items()}
+    draw_figures(experiments, paper.rows if paper else {}, arguments.figures)
     print(plain_table(*validation_cells(systems, paper)))
     print(plain_table(*recognition_cells(systems, "test")))
 
@@ -113,20 +110,6 @@ def read_run(path: Path) -> Run:
     return Run(experiment, weights, *found)
 
 
-def read_paper(path: Path) -> dict[str, Any]:
-    """Read `source`, and `rows` with the weights by task and the joint loss.
-
-    Raises:
-        UserError: It is not of this form.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rows = {name: {key: float(value) for key, value in row.items()} for name, row in data["rows"].items()}
-        return {"source": str(data["source"]), "rows": rows}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read, or lacks source or rows: {' '.join(str(error).split())}") from error
-
-
 def likelihoods(found: PredictedSet) -> tuple[Values, int]:
     """Return the summed negative log-likelihood by task (nats), and the number of utterances."""
     sums = {}
@@ -145,17 +128,7 @@ def joint_values(run: Run) -> Values:
     return {JOINT: joint, "joint_mean": joint / utterances, "nll": sum(per_utterance.values()), **per_utterance}
 
 
-def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and deviation (n - 1) of the values that are defined."""
-    known = np.array([value for value in values if not np.isnan(value)])
-    if known.size < 2:
-        return format_number(float(known[0]) if known.size else None, digits)
-    return f"{known.mean():.{digits}f} ± {known.std(ddof=1):.{digits}f}"
-
-
-def validation_cells(
-    systems: Mapping[str, Sequence[Run]], paper: Mapping[str, Any] | None
-) -> tuple[list[str], list[list[str]]]:
+def validation_cells(systems: Mapping[str, Sequence[Run]], paper: Paper | None) -> tuple[list[str], list[list[str]]]:
     """Return header and cells: weights and losses on the development set, a paper's beside."""
     tasks = next(iter(systems.values()))[0].experiment.spec.names
     beside = ["paper"] if paper else []
@@ -171,7 +144,7 @@ def validation_cells(
             digits = 2 if key == JOINT else 4
             line.append(spread([value[key] for value in values], digits))
             if paper:
-                line.append(format_number(paper["rows"].get(system, {}).get(key), digits))
+                line.append(format_number(paper.rows.get(system, {}).get(key), digits))
         line += [spread([v[key] for v in values]) for key in ("joint_mean", *(f"{name}_nll" for name in tasks), "nll")]
         lines.append(line)
     return header, lines
@@ -188,14 +161,14 @@ def recognition_cells(systems: Mapping[str, Sequence[Run]], set_name: str) -> tu
     return ["system", *keys.values()], lines
 
 
-def markdown(title: str, systems: Mapping[str, Sequence[Run]], paper: Mapping[str, Any] | None, leaks: bool) -> str:
+def markdown(title: str, systems: Mapping[str, Sequence[Run]], paper: Paper | None, leaks: bool) -> str:
     """Return the page."""
     parts = [f"# {title}", "Generated; do not edit."]
     if leaks:
         parts.append("**The sets of this protocol share all speakers: it says nothing about new ones.**")
     parts += ["## Development set", _EXPLAINED]
     if paper:
-        parts.append(f"Paper: {paper['source']}. {_SCALE}")
+        parts.append(f"Paper: {paper.source}. {_SCALE}")
     parts += [markdown_table(*validation_cells(systems, paper)), _WARNING]
     for set_name, heading in (("dev", "Development set: recognition"), ("test", "Test set")):
         parts += [f"## {heading}", markdown_table(*recognition_cells(systems, set_name))]

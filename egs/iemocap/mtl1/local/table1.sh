@@ -38,11 +38,13 @@ case ${size} in
 esac
 rows=()
 files=()
+paper=()
 for system in ${systems}; do
     if [[ ${system} == *=* ]]; then
         files+=("${system#*=}")
     elif [ -n "${configs[${system}]:-}" ]; then
         files+=("conf/tuning/train_${configs[${system}]}${suffix}.yaml")
+        paper=(--paper conf/paper.yaml)
     else
         die "--systems: ${system} is none of ${!configs[*]}; give others as NAME=CONFIGURATION"
     fi
@@ -56,6 +58,6 @@ local/folds.sh --iemocap_root "${iemocap_root}" --protocol "${protocol}" --dialo
 
 # shellcheck disable=SC2086 # lists
 python3 local/system_table.py --exp_dir "exp/${name}" --folds "$(fold_count "${protocol}")" --systems "${rows[@]}" \
-    --seeds ${seeds} --paper conf/paper.yaml --title "IEMOCAP, ${name}: systems of Chae et al. (2018)" \
+    --seeds ${seeds} "${paper[@]}" --title "IEMOCAP, ${name}: systems of Chae et al. (2018)" \
     --out "exp/TABLE1_${name}.md" --figures "exp/figures_${name}"
 log "the table is in $(pwd)/exp/TABLE1_${name}.md, figures in exp/figures_${name}; finished after $(elapsed)"
