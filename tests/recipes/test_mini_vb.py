@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from recipe_copy import RecipeCopy
+from safetensors.torch import load_file
 
 SMALL = (
     "--local_data_opts", "--num_speakers 16 --clips_per_speaker 8", "--nj", "2", "--bootstrap", "50",
@@ -161,6 +163,32 @@ def test_table_of_the_weightings(recipe: RecipeCopy, first_run: str) -> None:
     assert "## Set test" in table
     assert table.count("### Differences to EW") == 2
     assert [line.split(" | ")[1] for line in table.splitlines() if line.startswith("| DWA |")][:1] == ["2"]
+
+
+def test_table_over_a_pretrained_model(recipe: RecipeCopy, first_run: str) -> None:
+    """local/table_ssl.sh: a frozen model stays as its folder has it, a fine-tuned one keeps its convolutions only."""
+    pytest.importorskip("transformers", reason="transformers is missing: tools/install.sh --extras ssl")
+    small = "--max_epoch 1 --batch_size 32 --crop_conf frames=8000 --exit_conf size=16 --exit_conf n_heads=2"
+    command = ("local/table_ssl.sh", "--archs", "branch", "--weightings", "druw", "--mtl_args", small, "--", *SMALL[:-2])
+    output = recipe.run_ok(*command)
+    assert "2 cells, 2 at a time" in output
+    table = (recipe.directory / "exp/SSL.md").read_text()
+    assert "the numbers mean nothing" in table.splitlines()[0]
+    assert [row for row in ("fine-tuned", "frozen") if f"| BRANCH:DRUW:{row} |" in table] == ["fine-tuned", "frozen"]
+    given = load_file(recipe.directory / "downloads/tiny_ssl/model.safetensors")
+    for mode, learns in (("fine-tuned", True), ("frozen", False)):
+        weights = torch.load(
+            recipe.directory / f"exp/train_ssl_branch_druw_{mode}_seed1/valid.score.best.pth", weights_only=True
+        )
+        name = "feature_extractor.conv_layers.6.conv.weight"
+        assert torch.equal(weights["encoder.backbone.convolutions.6.conv.weight"], given[name]), mode
+        for layer in range(12):
+            name = f"layers.{layer}.attention.k_proj.weight"
+            assert torch.equal(weights[f"encoder.backbone.{name}"], given[f"encoder.{name}"]) != learns, (mode, layer)
+    before = recipe.files()
+    recipe.run_ok(*command)
+    changed = {path for path, time in recipe.files().items() if before.get(path) != time}
+    assert not {path for path in changed if path.endswith(".pth")}
 
 
 @pytest.mark.parametrize(
