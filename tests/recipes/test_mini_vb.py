@@ -169,7 +169,8 @@ def test_table_over_a_pretrained_model(recipe: RecipeCopy, first_run: str) -> No
     """local/table_ssl.sh: a frozen model stays as its folder has it, a fine-tuned one keeps its convolutions only."""
     pytest.importorskip("transformers", reason="transformers is missing: tools/install.sh --extras ssl")
     small = "--max_epoch 1 --batch_size 32 --crop_conf frames=8000 --exit_conf size=16 --exit_conf n_heads=2"
-    command = ("local/table_ssl.sh", "--archs", "branch", "--weightings", "druw", "--mtl_args", small, "--", *SMALL[:-2])
+    rows = ("--archs", "branch", "--weightings", "druw")
+    command = ("local/table_ssl.sh", *rows, "--mtl_args", small, "--", *SMALL[:-2])
     output = recipe.run_ok(*command)
     assert "2 cells, 2 at a time" in output
     table = (recipe.directory / "exp/SSL.md").read_text()
