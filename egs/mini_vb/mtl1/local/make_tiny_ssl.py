@@ -28,6 +28,7 @@ def main() -> None:
         print(f"{arguments.out} is there, nothing to do")
         return
     transformers = import_transformers()
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(arguments.seed)
     model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**OPTIONS))
     temporary = arguments.out.with_name(f"{arguments.out.name}.new")
