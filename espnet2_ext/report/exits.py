@@ -31,7 +31,7 @@ class ChosenExit:
     def text(self) -> str:
         """E.g. `age: exit 3 of 5, share 0.62, expected depth 2.9`."""
         return (
-            f"{self.task.replace('_', ' ')}: exit {self.number} of {len(self.shares)}, "
+            f"{self.task.replace('_', ' ')}: exit {self.number} of {max(self.shares)}, "
             f"share {self.shares[self.number]:.2f}, expected depth {self.depth:.2f}"
         )
 

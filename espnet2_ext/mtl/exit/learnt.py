@@ -20,12 +20,16 @@ class LearntExit(AbsExit):
         width: Common width of the projections, 2 or more (one value normalised is always 0).
     """
 
+    depths: Tensor
+
     def __init__(self, sizes: Mapping[int, int], width: int) -> None:
         super().__init__()
         self.output_size = width
         self.numbers = tuple(sorted(sizes))
         self.projections = torch.nn.ModuleList(torch.nn.Linear(sizes[number], width) for number in self.numbers)
         self.logit = torch.nn.Parameter(torch.zeros(len(self.numbers)))
+        # Exits need not be 1 to N: stored hidden states may hold every second layer. Configuration, not state.
+        self.register_buffer("depths", torch.tensor(self.numbers, dtype=torch.float32), persistent=False)
 
     def shares(self) -> Tensor:
         """Return the share of each exit (N,): positive, with sum 1."""
@@ -41,5 +45,4 @@ class LearntExit(AbsExit):
         """Return the shares `exit_<task>_<number>` and the expected depth `depth_<task>`, sum_i p_i i."""
         shares = self.shares().detach()
         found = {f"exit_{task}_{n}": share for n, share in zip(self.numbers, shares.unbind(), strict=True)}
-        depths = torch.arange(1, len(shares) + 1, dtype=shares.dtype, device=shares.device)
-        return {**found, f"depth_{task}": torch.dot(shares, depths)}
+        return {**found, f"depth_{task}": torch.dot(shares, self.depths.to(shares.dtype))}

@@ -11,6 +11,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.exit import LearntExit
+from espnet2_ext.report.exits import ChosenExit
 from espnet2_ext.train.checkpoint import load, load_state, save
 
 
@@ -61,6 +62,18 @@ def test_mixture_by_hand() -> None:
     stats = {name: value.item() for name, value in mixture.stats("age").items()}
     assert list(stats) == ["exit_age_1", "exit_age_2", "exit_age_3", "depth_age"]
     assert list(stats.values()) == pytest.approx([*p, p[0] + 2 * p[1] + 3 * p[2]], rel=1e-6)
+
+
+def test_depth_is_of_the_exits_numbers() -> None:
+    """Of the exits 2, 6 and 12, as of stored hidden states: .5 * 2 + .3 * 6 + .2 * 12."""
+    mixture = LearntExit({6: 4, 2: 4, 12: 4}, width=5)
+    mixture.logit.data = torch.tensor([0.5, 0.3, 0.2]).log()
+    stats = mixture.stats("age")
+    assert list(stats) == ["exit_age_2", "exit_age_6", "exit_age_12", "depth_age"]
+    assert stats["depth_age"].item() == pytest.approx(5.2, rel=1e-6)
+    assert list(mixture.state_dict()) == list(make_model({"age": "learnt", "type": 1}).exits["age"].state_dict())
+    choice = ChosenExit("age", 1, {2: 0.2, 6: 0.3, 12: 0.5}, 8.2)
+    assert choice.text == "age: exit 12 of 12, share 0.50, expected depth 8.20"
 
 
 def test_scale_of_a_projection_does_not_stand_in_for_its_share() -> None:
