@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from espnet2.schedulers.abs_scheduler import AbsEpochStepScheduler, AbsValEpochStepScheduler
 from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
@@ -91,7 +92,7 @@ class MTLTrainer(Trainer):
             if cls.stops_early(state, options):
                 break
             started = time.perf_counter()
-            set_all_random_seed(options.seed + epoch)
+            seed_epoch(options.seed, epoch, distributed_option.dist_rank or 0)
             state.reporter.set_epoch(epoch)
             with state.reporter.observe("train") as sub:
                 log = IntervalLog(sub, writers[0])
@@ -175,3 +176,13 @@ class MTLTrainer(Trainer):
                 writer.flush()
         if options.use_wandb:
             reporter.wandb_log()
+
+
+def seed_epoch(seed: int, epoch: int, rank: int) -> None:
+    """Seed what is drawn in training steps, such as dropout: by seed, epoch and rank alone.
+
+    The first rank has ESPnet's seed of the epoch. ESPnet gives it to all; rows of different ranks would then be masked
+    alike, where those of one rank are not.
+    """
+    other = int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
+    set_all_random_seed(seed + epoch if rank == 0 else other)
