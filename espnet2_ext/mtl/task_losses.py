@@ -57,11 +57,14 @@ def mean_losses(by_dimension: Mapping[str, DimensionLosses]) -> tuple[dict[str, 
 
 
 def loss_stats(losses: Mapping[str, Tensor], weights: Mapping[str, Tensor], present: Tensor) -> dict[str, Tensor]:
-    """`loss_<name>`, NaN without a label, and `weight_<name>`: scalars () without gradient; `present` is (K,) bool."""
+    """`loss_<name>` and `weight_<name>`: scalars () without gradient, NaN without a label; `present` is (K,) bool.
+
+    A weight of 0 instead would enter the epoch's mean, and make a task with few labels look less weighted than it is.
+    """
     stats = {}
     for index, (name, loss) in enumerate(losses.items()):
         stats[f"loss_{name}"] = torch.where(present[index], loss.detach(), torch.nan)
-        stats[f"weight_{name}"] = weights[name].detach()
+        stats[f"weight_{name}"] = torch.where(present[index], weights[name].detach(), torch.nan)
     return stats
 
 

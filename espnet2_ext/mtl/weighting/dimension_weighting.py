@@ -54,7 +54,7 @@ class DimensionWeighting(torch.nn.Module):
 
         Returns:
             Each task's loss, (), of those that are weighted here their dimensions' combination. And statistics, scalars
-            without gradient: `loss_<task>_<dimension>` (NaN without a label), `weight_<task>_<dimension>`, what the
+            without gradient: `loss_<task>_<dimension>` and `weight_<task>_<dimension>` (NaN without a label), what the
             weightings log, and the combination as `combined_<task>`.
         """
         losses, stats = dict(means), {}
@@ -63,9 +63,9 @@ class DimensionWeighting(torch.nn.Module):
             total, weights = weighting.weigh(values, labelled)
             factor = len(weighting.task_names) if weighting.sums_to_one else 1
             losses[task] = factor * total / labelled.sum().clamp(min=1)
-            unweighted = torch.where(labelled, values.detach(), torch.nan)
-            stats |= {f"loss_{name}": value for name, value in weighting.by_task(unweighted).items()}
-            stats |= {f"weight_{name}": value for name, value in weighting.by_task(weights).items()}
+            for what, found in (("loss", values.detach()), ("weight", weights)):
+                found = torch.where(labelled, found, torch.nan)
+                stats |= {f"{what}_{name}": value for name, value in weighting.by_task(found).items()}
             stats |= _named(weighting.stats(), task, weighting)
             stats[f"combined_{task}"] = torch.where(labelled.any(), losses[task].detach(), torch.nan)
         return losses, stats

@@ -11,6 +11,7 @@ from torch import Tensor
 from espnet2_ext.mtl.build import build_model
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.weighting import WEIGHTINGS
+from espnet2_ext.train.step_stats import StepStats
 
 SPEC = {
     "tasks": [
@@ -117,7 +118,7 @@ def test_what_has_no_label_has_no_gradient(weighting: str) -> None:
 
 @pytest.mark.parametrize("weighting", sorted(WEIGHTINGS))
 def test_absent_task(weighting: str) -> None:
-    """Its head gets a gradient, as data-parallel training wants, and it is exactly zero; no loss, no weight."""
+    """Its head gets a gradient, as data-parallel training wants, and it is exactly zero; no loss, no weight to log."""
     model, batch = make_model(weighting).train(), make_batch()
     batch["emotion"][:] = math.nan
     batch["type"][:] = -1
@@ -128,10 +129,27 @@ def test_absent_task(weighting: str) -> None:
             assert parameter.grad is not None
             assert not parameter.grad.any()
         assert stats[f"loss_{name}"].isnan()
-        assert stats[f"weight_{name}"] == 0
+        assert stats[f"weight_{name}"].isnan()
     assert loss.isfinite()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert model.heads["age"].layers[-1].weight.grad.any()
+
+
+@pytest.mark.parametrize("level", ["tasks", "dimensions"])
+def test_logged_weight_is_a_mean_over_batches_with_a_label(level: str) -> None:
+    """Three of four batches have no label of emotion, or of its second dimension; where it has, the weight is 1."""
+    inner = {"dimension_weighting": "equal", "dimension_weighting_conf": {}} if level == "dimensions" else {}
+    model, stats = make_model(**inner).train(), StepStats("cpu")
+    for step in range(4):
+        batch = make_batch()
+        if step != 2:
+            batch["emotion"][:, slice(None) if level == "tasks" else 1] = math.nan
+        stats.add(model(**batch)[1])
+    found = stats.interval()
+    assert found["weight_emotion"] == (1.0, 1 if level == "tasks" else 4)
+    assert found["weight_age"] == (pytest.approx(0.2), 4)
+    if level == "dimensions":
+        assert [found[f"weight_emotion_{d}"] for d in "abc"] == [(1.0, 4), (1.0, 1), (1.0, 4)]
 
 
 def test_no_label_at_all() -> None:

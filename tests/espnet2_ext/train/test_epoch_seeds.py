@@ -12,7 +12,7 @@ from espnet2_ext.train import mtl_trainer
 from espnet2_ext.train.mtl_trainer import MTLTrainer
 
 
-class EpochDrawn(Exception):
+class DrawnError(Exception):
     """The first epoch has begun."""
 
 
@@ -22,18 +22,19 @@ def dropout_mask(rank: int, world_size: int, folder: Path, seed: int) -> torch.T
 
     def first_step(model: torch.nn.Module, *_: Any) -> None:
         drawn.append(torch.nn.functional.dropout(torch.ones(64)))
-        raise EpochDrawn
+        raise DrawnError
 
     options = types.SimpleNamespace(
         device="cpu", ngpu=0, use_amp=False, amp_dtype="bfloat16", output_dir=folder, best_model_criterion=[],
         keep_nbest_models=1, resume=False, use_tensorboard=False, max_epoch=1, patience=None, seed=seed,
         unused_parameters=False, gradient_as_bucket_view=True, log_interval=None,
     )  # fmt: skip
-    factory = types.SimpleNamespace(build_iter=lambda epoch: [])
+    factory = types.SimpleNamespace(build_iter=lambda _: [])
     placing = types.SimpleNamespace(distributed=world_size > 1, dist_rank=rank if world_size > 1 else None)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(EpochDrawn):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mtl_trainer, "train_epoch", first_step)
-        MTLTrainer.run(torch.nn.Linear(2, 2), [], [], factory, factory, None, options, placing)
+        with pytest.raises(DrawnError):
+            MTLTrainer.run(torch.nn.Linear(2, 2), [], [], factory, factory, None, options, placing)
     return drawn[0]
 
 
