@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Sourced by scripts with stages: a stage that has finished with the same options and inputs does nothing. Needs log.sh.
 
+# stage_marker FUNCTION OUTPUT: where run_stage remembers it.
+stage_marker() {
+    echo ".stages/${1}_$(tr -c 'A-Za-z0-9\n' '_' <<< "$2")"
+}
+
 # run_stage NUMBER OPTIONS "INPUTS" "OUTPUTS" FUNCTION: call the function unless it has finished with the same
 # options and inputs; remember it when it has.
 run_stage() {
     local number=$1 marker from to state
-    marker=.stages/${5}_$(tr -c 'A-Za-z0-9\n' '_' <<< "${4%% *}")
+    marker=$(stage_marker "$5" "${4%% *}")
     read -ra from <<< "$3"
     read -ra to <<< "$4"
     state=(--marker "${marker}" --options "$2" --inputs "${from[@]}" --outputs "${to[@]}")
@@ -16,6 +21,12 @@ run_stage() {
     log "stage ${number}: ${5//_/ }: ${to[0]}"
     "$5"
     stage_done.py write "${state[@]}"
+}
+
+# sources_changed SUMS: whether a file that is listed in SUMS, as sha256sum writes it, has another content now. One that is
+# gone has not changed, and what the stage made of it is still there.
+sources_changed() {
+    [ -f "$1" ] && grep -q . <(sha256sum --check --ignore-missing --quiet "$1" 2> /dev/null)
 }
 
 # Move a file over another unless they are equal.

@@ -126,13 +126,19 @@ def test_jobs_run_in_a_path_with_a_space(recipe: Path) -> None:
     assert "\njob 2\n" in (recipe / "my log/x.2.log").read_text()
 
 
-def test_data_sh_makes_data_from_a_table(recipe: Path) -> None:
+@pytest.fixture
+def corpus(recipe: Path) -> Path:
+    """A table and wavs of six speakers, where the recipe looks for them."""
     rows = ["file,speaker,arousal,country"]
     for speaker in range(6):
         for take in range(2):
             write_wav(recipe / f"downloads/wav/{speaker}_{take}.wav", 0.1)
             rows.append(f"{speaker}_{take}.wav,{speaker},{speaker / 5},{'North' if speaker % 2 else 'South'}")
     (recipe / "downloads/labels.csv").write_text("\n".join(rows))
+    return recipe / "downloads"
+
+
+def test_data_sh_makes_data_from_a_table(recipe: Path, corpus: Path) -> None:
     result = bash(recipe, "local/data.sh --guess true")
     assert result.returncode == 0, result.stderr
     assert "name: arousal" in (recipe / "conf/tasks.yaml").read_text()
@@ -141,6 +147,49 @@ def test_data_sh_makes_data_from_a_table(recipe: Path) -> None:
     assert bash(recipe, "local/data.sh").returncode == 0
     assert bash(recipe, "local/data.sh --guess true").returncode == 0
     assert (recipe / "conf/tasks.yaml.old").exists()
+
+
+def test_no_draft_takes_away_what_was_edited(recipe: Path, corpus: Path) -> None:
+    assert bash(recipe, "local/data.sh --guess true").returncode == 0
+    tasks = recipe / "conf/tasks.yaml"
+    tasks.write_text(tasks.read_text() + "# edited\n")
+    # A draft that fails leaves it in place ...
+    wav = (corpus / "wav/0_0.wav").rename(corpus / "0_0.wav")
+    result = bash(recipe, "local/data.sh --guess true")
+    assert result.returncode == 1
+    assert "error: downloads/labels.csv:2: '0_0.wav': no such .wav or .flac file" in result.stderr
+    assert tasks.read_text().endswith("# edited\n")
+    # ... and further ones keep every earlier file.
+    wav.rename(corpus / "wav/0_0.wav")
+    for _ in range(2):
+        assert bash(recipe, "local/data.sh --guess true").returncode == 0
+    kept = sorted(path.name for path in (recipe / "conf").glob("tasks.yaml*"))
+    assert kept == ["tasks.yaml", "tasks.yaml.old", "tasks.yaml.old.~1~"]
+    assert (recipe / "conf/tasks.yaml.old.~1~").read_text().endswith("# edited\n")
+
+
+def test_stage_1_runs_again_when_the_table_was_edited(recipe: Path, corpus: Path) -> None:
+    assert bash(recipe, "local/data.sh --guess true").returncode == 0
+    run = "./run.sh --stop_stage 1"
+    assert bash(recipe, run).returncode == 0
+    assert "up to date" in bash(recipe, run).stderr
+    table = corpus / "labels.csv"
+    table.write_text(table.read_text().replace("0_1.wav,0,0.0,", "0_1.wav,0,0.9,"))
+    assert "up to date" not in bash(recipe, run).stderr
+    labels = [rows_of(recipe / f"data/{name}/utt2arousal").get("0-0_1") for name in ("train", "dev", "test")]
+    assert "0.9" in labels
+    assert "up to date" in bash(recipe, run).stderr
+    # data made for other tasks, whose tasks.yaml was then put back
+    tasks = (recipe / "conf/tasks.yaml").read_text()
+    (recipe / "conf/tasks.yaml").write_text(tasks.replace("name: arousal", "name: excitement"))
+    assert bash(recipe, run).returncode == 0
+    assert bash(recipe, "local/data.sh --guess true").returncode == 0
+    (recipe / "conf/tasks.yaml.old").replace(recipe / "conf/tasks.yaml")
+    assert bash(recipe, run).returncode == 0
+    assert not (recipe / "data/train/utt2arousal").exists()
+    # Without the corpus what was made of it still is.
+    corpus.rename(recipe / "elsewhere")
+    assert "up to date" in bash(recipe, run).stderr
 
 
 def test_data_sh_without_a_corpus(recipe: Path) -> None:

@@ -27,7 +27,7 @@ CORPUS: Mapping[str, tuple[str, float, str | None, str | None]] = {
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment of a user's shell with this Python first on PATH."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    unwanted = ("MTL_", "PYTHON", "CUDA_VISIBLE", "OMP_NUM", "LC_", "LANG")
+    unwanted = ("MTL_", "CORPUS_ROOT", "PYTHON", "CUDA_VISIBLE", "OMP_NUM", "LC_", "LANG")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
     return kept | {"PATH": path} | extra
 

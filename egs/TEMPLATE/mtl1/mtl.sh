@@ -209,6 +209,10 @@ pack() {
 }
 
 if stage_enabled 1; then
+    # Where local/data.sh says what it read, such as a table of labels.
+    if sources_changed "${data_dir}/sources.sha256"; then
+        rm -f "$(stage_marker prepare_data "${data_dir}/${all_sets[0]}/wav.scp")"
+    fi
     run_stage 1 "opts=${local_data_opts}${streams:+ streams=${streams}}" "local ${tasks}" \
         "$(printf "${data_dir}/%s/wav.scp " "${all_sets[@]}") ${feats_data:+${feats_data}/wav.scp}" prepare_data
 fi

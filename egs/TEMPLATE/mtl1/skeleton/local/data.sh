@@ -20,17 +20,28 @@ Makes data/{train,dev,test} from <corpus>/<csv> and <corpus>/<wav_dir>."
 . "${MAIN_ROOT}/utils/parse_options.sh"
 [ $# -eq 0 ] || die "unknown argument '$1'; see --help"
 [ -d "${corpus}" ] || die "${corpus}: no such directory; set CORPUS_ROOT, or give --corpus"
-[ -f "${corpus}/${csv}" ] || die "${corpus}/${csv}: no such file; give --csv"
+[ -f "${corpus}/${csv}" ] || die "${corpus}/${csv}: no such file; give --csv, or write its name into $0"
 
+tasks=conf/tasks.yaml
 draft=()
 if "${guess}"; then
-    [ ! -f conf/tasks.yaml ] || mv conf/tasks.yaml conf/tasks.yaml.old
+    # The present tasks.yaml stays where it is until the whole table could be read.
+    tasks=conf/tasks.yaml.draft
     draft=(--guess)
+    rm -f "${tasks}"
+    trap 'rm -f "${tasks}"' EXIT
 fi
 # Utterances become <speaker>-<file>; white space in class names becomes _ (South_Africa). Further options:
-# --file-column, --speaker-column, --split-column where the names differ; --fractions 0.7 0.15 0.15 for the split.
+# --file-column, --speaker-column, --split-column where the names differ; --fractions 0.8 0.1 0.1 for the split.
 "${MAIN_ROOT}/utils/csv_to_data_dir.py" --csv "${corpus}/${csv}" --wav-dir "${corpus}/${wav_dir}" --out data \
-    --tasks conf/tasks.yaml --seed "${seed}" "${draft[@]}"
+    --tasks "${tasks}" --seed "${seed}" "${draft[@]}"
+if "${guess}"; then
+    # Numbered: the second draft must not overwrite what was edited before the first.
+    [ ! -f conf/tasks.yaml ] || mv --backup=numbered conf/tasks.yaml conf/tasks.yaml.old
+    mv "${tasks}" conf/tasks.yaml
+fi
 for set in data/*/; do
     "${MAIN_ROOT}/utils/validate_data_dir.sh" --no-feats --tasks conf/tasks.yaml "${set%/}"
 done
+# By these sums ./run.sh notices that the table was edited, and runs stage 1 again.
+sha256sum "${corpus}/${csv}" conf/tasks.yaml > data/sources.sha256
