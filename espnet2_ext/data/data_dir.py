@@ -43,13 +43,13 @@ def label_files(directory: Path) -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a table without their ends; a Windows line end is taken off.
+    """Return the lines of a table without their ends; a Windows line end and a byte order mark are taken off.
 
     Raises:
         UserError: The file is missing or not UTF-8.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

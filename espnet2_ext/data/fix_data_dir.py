@@ -42,11 +42,16 @@ def _intersect(directory: Path, tables: dict[str, Rows]) -> dict[str, Rows]:
     Raises:
         UserError: There is none.
     """
-    utts = set(tables["utt2spk"])
+    known = set(tables["utt2spk"])
+    utts = set(known)
     for name, rows in tables.items():
-        if name in UTT_FILES or name in FACT_FILES:
-            if not utts & set(rows):
-                raise UserError(f"{directory / name}: shares no utterance with the other files; check its ids")
+        if name in SPK_FILES:
+            continue
+        complete = name in UTT_FILES or name in FACT_FILES
+        # Labels may be few, but ids of another form would take them all away.
+        if not set(rows) & utts if complete else rows and not set(rows) & known:
+            raise UserError(f"{directory / name}: shares no utterance with the other files; check its ids")
+        if complete:
             utts &= set(rows)
     speakers = {tables["utt2spk"][utt] for utt in utts}
     for name in SPK_FILES:
@@ -71,13 +76,13 @@ def fix(directory: Path) -> str:
     """
     _rebuild_utt2spk(directory)
     tables = read_dir(directory)
-    before = len(tables["utt2spk"])
+    before = {name: len(rows) for name, rows in tables.items()}
     tables = _intersect(directory, tables)
     spk2utt = {spk: " ".join(utts) for spk, utts in group_by_speaker(tables["utt2spk"]).items()}
     texts = {name: table_text(rows) for name, rows in {**tables, "spk2utt": spk2utt}.items()}
     changed = _changed(directory, texts)
     if not changed:
-        return f"{directory}: nothing to mend, {before} utterances"
+        return f"{directory}: nothing to mend, {before['utt2spk']} utterances"
     backup = directory / ".backup"
     backup.mkdir(exist_ok=True)
     for name in changed:
@@ -88,9 +93,11 @@ def fix(directory: Path) -> str:
     write_tables(
         directory, {name: rows for name, rows in tables.items() if name in changed} | {"utt2spk": tables["utt2spk"]}
     )
-    kept = len(tables["utt2spk"])
+    dropped = {name: before[name] - len(rows) for name, rows in tables.items() if len(rows) < before[name]}
+    listed = ", ".join(f"{n} (lines dropped: {dropped[n]})" if n in dropped else n for n in sorted(changed))
     return (
-        f"{directory}: kept {kept} of {before} utterances; changed {', '.join(sorted(changed))}; old ones in {backup}"
+        f"{directory}: kept {len(tables['utt2spk'])} of {before['utt2spk']} utterances; changed {listed}; "
+        f"old ones in {backup}"
     )
 
 

@@ -5,6 +5,7 @@ the files that wav.scp and feats.scp name must exist; every failure exits 1.
 """
 
 import argparse
+import codecs
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ def read_strict(path: Path) -> Rows:
     raw = path.read_bytes()
     if not raw:
         raise UserError(f"{path}: the file is empty; remove it or make it again")
+    if raw.startswith(codecs.BOM_UTF8):
+        raise UserError(f"{path}: starts with a byte order mark, as Windows writes; {_SORT}")
     if b"\r" in raw:
         raise UserError(f"{path}: has Windows line ends; {_SORT}")
     if not raw.endswith(b"\n"):
@@ -61,7 +64,7 @@ def _check_keys(
     """Check that a table has exactly the wanted keys; with `partial`, no others."""
     for key in rows:
         if key not in wanted:
-            raise UserError(f"{path}: {key}: not in {source}; {_SORT}")
+            raise UserError(f"{path}: {key}: not in {source}; mend the id, or {_SORT}, which drops the line")
     for key in () if partial else wanted:
         if key not in rows:
             raise UserError(f"{path}: {key}: missing here, but in {source}; add it or {_SORT}")

@@ -62,6 +62,31 @@ def test_fix_keeps_what_all_files_have_and_backs_up(tool: Tool, data: Path) -> N
     assert kaldi_accepts(data)
 
 
+def test_fix_takes_a_byte_order_mark_off(tool: Tool, data: Path) -> None:
+    wanted = contents(data)
+    for name in LABELS:
+        (data / name).write_bytes(b"\xef\xbb\xbf" + (data / name).read_bytes())
+    result = tool("fix_data_dir.sh", data)
+    assert result.stdout.startswith(f"{data}: kept 6 of 6 utterances; changed utt2country, utt2emotion; old ones")
+    assert contents(data) == wanted
+
+
+def test_fix_says_how_many_lines_it_drops(tool: Tool, data: Path) -> None:
+    with (data / "utt2country").open("a") as file:
+        file.write("s8-a South\ns9-a South\n")
+    result = tool("fix_data_dir.sh", data)
+    assert "; changed utt2country (lines dropped: 2); old ones in " in result.stdout
+
+
+def test_fix_refuses_to_drop_all_labels_of_a_task(tool: Tool, data: Path) -> None:
+    rows = rows_of(data / "utt2country")
+    write_rows(data / "utt2country", {utt.removeprefix("s"): value for utt, value in rows.items()})
+    before = contents(data)
+    line = error_line(tool("fix_data_dir.sh", data))
+    assert line == f"error: {data}/utt2country: shares no utterance with the other files; check its ids"
+    assert contents(data) == before
+
+
 def test_fix_of_a_valid_directory_changes_nothing(tool: Tool, data: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in data.iterdir()}
     assert tool("fix_data_dir.sh", data).stdout == f"{data}: nothing to mend, 6 utterances\n"

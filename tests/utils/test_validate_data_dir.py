@@ -120,6 +120,7 @@ def test_broken_rule(
 def test_raw_bytes(tool: Tool, data: Path) -> None:
     good = (data / "utt2spk").read_bytes()
     for content, message in (
+        (b"\xef\xbb\xbf" + good, "starts with a byte order mark, as Windows writes; run utils/fix_data_dir.sh"),
         (good.replace(b"\n", b"\r\n"), "has Windows line ends; run utils/fix_data_dir.sh"),
         (good[:-1], "the last line has no line end, the file may be cut off; make it again"),
         (good.replace(b"s3", b"\xff3"), f"not UTF-8 (byte {good.index(b's3')}); convert it, e.g. with iconv"),
