@@ -85,6 +85,14 @@ def _speakers(table: CsvTable, place: int) -> list[str]:
     return ids
 
 
+def _wav(table: CsvTable, row: int, place: int, index: WavIndex) -> str:
+    """Return the path of a row's audio file."""
+    cell = table.rows[row][place]
+    if not cell:
+        raise UserError(f"the file is missing in column {table.columns[place]!r}; fill it in")
+    return str(index.find(cell))
+
+
 def _utterances(table: CsvTable, speakers: Sequence[str], wavs: Sequence[Path], root: Path) -> list[str]:
     """Return the utterance ids: `<speaker>-<file>`, with the folders where the file's name alone is not unique."""
     short = [f"{spk}-{safe_id(wav.stem, '-')}" for spk, wav in zip(speakers, wavs, strict=True)]
@@ -103,12 +111,21 @@ def _utterances(table: CsvTable, speakers: Sequence[str], wavs: Sequence[Path], 
 
 
 def _split_names(table: CsvTable, place: int) -> list[str]:
-    """Return the name of the set of every row; the usual names become train, dev and test."""
-    names = []
+    """Return the name of the set of every row; the usual names become train, dev and test, others get a warning."""
+    names, others = [], set()
     for row, cell in enumerate(table.column(place)):
         if not cell:
             raise UserError(f"{table.where(row)}: the split is missing in column {table.columns[place]!r}; fill it in")
-        names.append(_SPLITS.get(normalise(cell), safe_id(cell)))
+        name = _SPLITS.get(normalise(cell), safe_id(cell))
+        if name not in DEFAULT_SETS and name not in others:
+            others.add(name)
+            # A corpus may have such a set; a misspelt one would silently be missing from the others.
+            print(
+                f"warning: {table.where(row)}: split {cell!r} is none of {', '.join(DEFAULT_SETS)}; its rows become a "
+                f"set of that name, which is used only where an option of ./run.sh names it",
+                file=sys.stderr,
+            )
+        names.append(name)
     return names
 
 
@@ -166,7 +183,7 @@ def convert(options: argparse.Namespace) -> dict[str, int]:
             raise UserError(f"{table.path}: which column is the {kind}? give --{kind}-column, one of {columns}")
     index = WavIndex(options.wav_dir)
     speakers = _speakers(table, spk_place)
-    wavs = [Path(path) for path in _each_row(table, lambda row: str(index.find(table.rows[row][file_place])))]
+    wavs = [Path(path) for path in _each_row(table, lambda row: _wav(table, row, file_place, index))]
     durations = _each_row(table, lambda row: f"{duration(wavs[row]):.6g}")
     utts = _utterances(table, speakers, wavs, index.root)
     if options.guess:
@@ -178,6 +195,11 @@ def convert(options: argparse.Namespace) -> dict[str, int]:
         **_labels(table, load_task_spec(options.tasks), utts),
     }
     if split_place is None:
+        if len(set(speakers)) < len(options.fractions):
+            raise UserError(
+                f"{table.path}: too few speakers for {len(options.fractions)} sets that share none: "
+                f"{len(set(speakers))}; add a column 'split'"
+            )
         sets = _assign(tables, DEFAULT_SETS[: len(options.fractions)], options.fractions, options.seed)
     else:
         names = _split_names(table, split_place)

@@ -168,6 +168,30 @@ def test_guess_writes_a_draft_that_works(tool: Tool, corpus: Path) -> None:
     assert line == "error: conf/tasks.yaml: exists; remove it for a new draft, or give it by --tasks"
 
 
+def test_unusual_split_is_a_set_of_its_own_and_a_warning(tool: Tool, corpus: Path) -> None:
+    rows = [ROWS[0], ROWS[2].replace("Val", "Tset")]
+    assert rows[1] != ROWS[2]
+    result = convert(tool, corpus, rows)
+    assert result.returncode == 0
+    assert result.stderr == (
+        "warning: labels.csv:3: split 'Tset' is none of train, dev, test; its rows become a set of that name, which is "
+        "used only where an option of ./run.sh names it\n"
+    )
+    assert (corpus / "data/Tset").is_dir()
+
+
+def test_too_few_speakers_for_a_split(tool: Tool, corpus: Path) -> None:
+    rows = many(corpus, 2)
+    line = error_line(convert(tool, corpus, rows, header=HEADER.replace("Split,", "")))
+    assert line == "error: labels.csv: too few speakers for 3 sets that share none: 2; add a column 'split'"
+
+
+def test_file_cell_without_a_name(tool: Tool, corpus: Path) -> None:
+    result = convert(tool, corpus, [ROWS[0], ROWS[1].replace(ROWS[1].split(",")[0], "")])
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: labels.csv:3: the file is missing in column 'File_ID'; fill it in\n")
+
+
 def test_speaker_in_two_sets_is_a_warning(tool: Tool, corpus: Path) -> None:
     rows = [ROWS[0], ROWS[2].replace("Subj 3", "Subj 2")]
     result = convert(tool, corpus, rows)
