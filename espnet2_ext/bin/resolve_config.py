@@ -20,6 +20,9 @@ def resolve_config(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise UserError(f"{path}: is its own base")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        remedy = f"mend `base` in {seen[-1].name}" if seen else "mend the path"
+        raise UserError(f"{path}: cannot be read: no such file; {remedy}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):

@@ -10,6 +10,7 @@ import yaml
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.task_spec import Task
+from espnet2_ext.report.naming import size_of
 
 
 def model_card(
@@ -108,7 +109,7 @@ def _score_rows(path: Path) -> list[str]:
     entries = {**score["metrics"], score["score"]["name"]: score["score"]}
     lines = []
     if "n_utterances" in score:
-        lines = [f"{score['n_utterances']} utterances of {score['n_speakers']} speakers.", ""]
+        lines = [f"{size_of(score)}.", ""]
     return [*lines, "| metric | value | 95 % interval |", "| --- | --- | --- |", *map(_score_row, entries.items())]
 
 

@@ -1,6 +1,7 @@
 """Build a model from a configuration, and load a trained one; free of the training side's imports."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -127,6 +128,9 @@ def load_config(path: str | Path) -> dict[str, Any]:
     """
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        remedy = "name an experiment that stage 6 has trained, or a pack"
+        raise UserError(f"{path}: cannot be read: no such file; {remedy}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     missing = [key for key in _KEYS if key not in config] if isinstance(config, dict) else ["task_spec"]
@@ -147,6 +151,10 @@ def checked(what: str, build: Callable[..., Any], /, *args: Any, **conf: Any) ->
 def _build(what: str, classes: Mapping[str, type], name: str, /, *args: Any, **conf: Any) -> torch.nn.Module:
     if name not in classes:
         raise UserError(f"--{what} {name}: choose among {', '.join(classes)}")
+    known = list(inspect.signature(classes[name]).parameters)[len(args) :]
+    unknown = [str(option) for option in conf if option not in known]
+    if unknown:
+        raise UserError(f"{what}_conf: {name} has no option {unknown[0]}; its options are {', '.join(known)}")
     return checked(f"{what}_conf", classes[name], *args, **conf)
 
 

@@ -1,6 +1,7 @@
 """How tasks and metrics are called where people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from espnet2_ext.mtl.task_spec import LOWER_IS_BETTER, TaskSpec
@@ -66,3 +67,16 @@ def main_keys(spec: TaskSpec, further: Sequence[str] = ()) -> list[str]:
         keys += [f"{task.name}_{metric}" for metric in further if metric in known]
     same = len(spec) == len(spec.score.terms) == 1 and not spec.score.terms[0].inverse
     return list(dict.fromkeys(keys)) if same else [*dict.fromkeys(keys), spec.score.name]
+
+
+def size_of(score: Mapping[str, Any]) -> str:
+    """Return how large the set of a `score.json` is: `120 utterances of 10 speakers`."""
+    numbers = [(score["n_utterances"], "utterance"), (score["n_speakers"], "speaker")]
+    return " of ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in numbers)
+
+
+def resampled(resamplings: int | str, n_speakers: int) -> str:
+    """Return what intervals come from; of a single speaker, only the utterances are drawn."""
+    if n_speakers == 1:
+        return f"{resamplings} resamplings of the utterances of one speaker, so nothing is said about others"
+    return f"{resamplings} resamplings of the speakers"

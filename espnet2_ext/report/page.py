@@ -15,7 +15,7 @@ from espnet2_ext.report.compare import Comparison
 from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.facts import command, config_text, fact_rows, version_rows
-from espnet2_ext.report.naming import metric_label, score_name
+from espnet2_ext.report.naming import metric_label, resampled, score_name, size_of
 from espnet2_ext.report.pictures import Pictures
 from espnet2_ext.report.scored_set import ScoredSet, metric_titles
 from espnet2_ext.report.text_table import format_interval, format_number
@@ -94,7 +94,7 @@ def _tile(scored: ScoredSet) -> dict[str, str]:
         "set": scored.name,
         "value": format_number(score["value"]),
         "interval": format_interval(score["interval"]) if score["interval"] else "",
-        "size": f"{scored.score['n_utterances']} utterances, {scored.score['n_speakers']} speakers",
+        "size": size_of(scored.score),
     }
 
 
@@ -102,7 +102,9 @@ def _level(sets: list[ScoredSet]) -> str:
     resamplings = sorted({(s.score.get("bootstrap") or {}).get("resamplings", 0) for s in sets})
     if resamplings[-1] == 0:
         return ""
-    return f"Intervals hold 95 % of {' or '.join(map(str, resamplings))} resamplings of the speakers."
+    number = " or ".join(map(str, resamplings))
+    sizes = sorted({min(s.score["n_speakers"], 2) for s in sets}, reverse=True)
+    return f"Intervals hold 95 % of {' or '.join(resampled(number, size) for size in sizes)}."
 
 
 def _results(experiment: Experiment, sets: list[ScoredSet]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.facts import command, fact_rows, version_rows
-from espnet2_ext.report.naming import metric_label
+from espnet2_ext.report.naming import metric_label, resampled, size_of
 from espnet2_ext.report.scored_set import ScoredSet, metric_titles
 from espnet2_ext.report.text_table import escape_markdown, format_interval, format_number, markdown_table
 
@@ -25,9 +25,8 @@ def results_markdown(experiment: Experiment, sets: list[ScoredSet]) -> str:
         parts.append(f"## {escape_markdown(scored.name)}")
         labelled = ", ".join(f"{name} {count}" for name, count in scored.score["labelled"].items())
         parts.append(
-            f"{scored.score['n_utterances']} utterances of {scored.score['n_speakers']} speakers; "
-            f"labelled: {escape_markdown(labelled)}. "
-            f"Intervals: 95 % of {bootstrap.get('resamplings', 0)} resamplings of the speakers."
+            f"{size_of(scored.score)}; labelled: {escape_markdown(labelled)}. "
+            f"Intervals: 95 % of {resampled(bootstrap.get('resamplings', 0), scored.score['n_speakers'])}."
         )
         parts.extend(_by_label(experiment, scored))
     return "\n\n".join(parts) + "\n"

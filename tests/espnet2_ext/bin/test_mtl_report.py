@@ -175,6 +175,23 @@ def test_results_markdown_says_what_it_was_made_with(case: Path) -> None:
         assert expected in text
 
 
+def test_intervals_of_a_set_with_one_speaker_do_not_claim_speakers(case: Path, tmp_path: Path) -> None:
+    shutil.copytree(case, tmp_path / "c")
+    path = tmp_path / "c/exp/equal/predict_dev/score.json"
+    score = json.loads(path.read_text())
+    path.write_text(json.dumps(score | {"n_speakers": 1}))
+    out = report(tmp_path / "c", exp="equal", sets="dev", out="r")
+    for name in ("RESULTS.md", "report.html"):
+        text = (out / name).read_text()
+        assert f"{score['n_utterances']} utterances of 1 speaker" in text
+        assert " resamplings of the utterances of one speaker, so nothing is said about others." in text
+        assert "resamplings of the speakers" not in text
+    # The other set has its own.
+    out = report(tmp_path / "c", exp="equal", sets="dev test", out="r2")
+    assert "resamplings of the speakers or " in (out / "report.html").read_text()
+    assert "resamplings of the speakers." in (out / "RESULTS.md").read_text()
+
+
 def test_same_input_same_bytes(case: Path) -> None:
     first = (report(case, out="again1", sets="test") / "report.html").read_bytes()
     assert (report(case, out="again2", sets="test") / "report.html").read_bytes() == first

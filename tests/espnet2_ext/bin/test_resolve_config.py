@@ -31,7 +31,7 @@ def test_keys_of_the_file_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     [
         ("base: t.yaml\n", "its own base"),
         ("base: u.yaml\n", "its own base"),
-        ("base: gone.yaml\n", r"gone\.yaml: cannot be read"),
+        ("base: gone.yaml\n", r"gone\.yaml: cannot be read: no such file; mend `base` in t\.yaml$"),
         ("- a\n", "a configuration is a yaml mapping"),
         ("", "a configuration is a yaml mapping"),
         ("a: [\n", "cannot be read"),

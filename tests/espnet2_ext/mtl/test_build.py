@@ -72,7 +72,10 @@ IMPOSSIBLE = [
     ({"encoder": "cnn11"}, "--encoder cnn11: choose among multi_exit_cnn, cnn10, cnn14"),
     ({"normalize": "mvn"}, "--normalize mvn: choose among global_mvn, utterance_mvn"),
     ({"weighting": "uww"}, "no such weighting: uww"),
-    ({"encoder_conf": {"chanels": [4, 4]}}, "encoder_conf: "),
+    (
+        {"encoder_conf": {"chanels": [4, 4]}},
+        "encoder_conf: multi_exit_cnn has no option chanels; its options are channels, ",
+    ),
     ({"encoder_conf": {"input_size": 4}}, "encoder_conf: "),
     ({"encoder_conf": {"exits": [1]}}, "encoder_conf: "),
     ({"encoder_conf": {"name": "x"}}, "encoder_conf: "),
@@ -178,7 +181,7 @@ def test_missing_and_torn_weights(tmp_path: Path, stats_file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (None, "cannot be read"),
+        (None, "cannot be read: no such file; name an experiment that stage 6 has trained, or a pack"),
         ("a: [", "cannot be read"),
         ("!!python/object/apply:os.system ['touch marker']", "cannot be read"),
         ("- a", "no task_spec"),
