@@ -42,7 +42,7 @@ require_arg() {
 require_file() {
     local file
     for file in "$@"; do
-        [ -f "${file}" ] || die "${file}: no such file; run the stage that makes it"
+        [ -f "${file}" ] || die "${file}: no such file; run the stage that makes it, or mend the path"
         [ -s "${file}" ] || die "${file}: the file is empty; run the stage that makes it again"
     done
 }

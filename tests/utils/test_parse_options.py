@@ -237,7 +237,7 @@ def test_helpers(tmp_path: Path) -> None:
     ("code", "message"),
     [
         ("a=; require_arg a", "--a is needed"),
-        ("require_file no", "no: no such file; run the stage that makes it"),
+        ("require_file no", "no: no such file; run the stage that makes it, or mend the path"),
         (": > empty; require_file empty", "empty: the file is empty; run the stage that makes it again"),
         ("require_dir no", "no: no such directory; run the stage that makes it"),
     ],

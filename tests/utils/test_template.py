@@ -192,6 +192,13 @@ def test_stage_1_runs_again_when_the_table_was_edited(recipe: Path, corpus: Path
     assert "up to date" in bash(recipe, run).stderr
 
 
+def test_run_before_there_are_tasks(recipe: Path, corpus: Path) -> None:
+    result = bash(recipe, "./run.sh")
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "error: conf/tasks.yaml: no such file; of a table, local/data.sh --guess true drafts it" in result.stderr
+
+
 def test_data_sh_without_a_corpus(recipe: Path) -> None:
     result = bash(recipe, "local/data.sh", CORPUS_ROOT="/no/such/folder")
     assert result.returncode == 1

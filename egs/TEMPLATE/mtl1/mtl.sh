@@ -76,6 +76,7 @@ cores=$(env -u OMP_NUM_THREADS nproc)
 read -ra scored_sets <<< "${test_sets}"
 read -ra predicted_sets <<< "${test_sets} ${blind_sets}"
 mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${predicted_sets[@]}" | awk '!seen[$0]++')
+[ -f "${tasks}" ] || die "${tasks}: no such file; of a table, local/data.sh --guess true drafts it (docs/add_a_corpus.md)"
 require_file "${tasks}" "${feature}"
 if [ -z "${feature_tag}" ]; then
     feature_tag=$(sed -n 's/^name: *//p' "${feature}")
