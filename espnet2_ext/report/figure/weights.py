@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -49,7 +50,7 @@ def weight_curve(experiment: Experiment) -> Figure:
     heights += [2.1 + 0.17 * _legend_rows(dimensions[:_NAMED_LINES]) for dimensions in inner.values()]
     figure = new_figure(WIDTH, sum(heights))
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    _lines(panels[0], experiment, {name: f"weight_{name}" for name in names}, min(4, len(names)))
+    _lines(panels[0], experiment, {name: f"weight_{name}" for name in names}, _columns(names))
     panels[0].set_ylabel("task weight")
     for axes, draw in zip(panels[1:], more, strict=False):
         draw(axes, experiment)
@@ -77,6 +78,16 @@ def _dimensions(axes: Axes, experiment: Experiment, task: str, names: tuple[str,
     columns = -(-len(names) // max(1, _legend_rows(names)))
     _lines(axes, experiment, {name: f"weight_{task}_{name}" for name in names}, columns)
     axes.set_ylabel(f"weight in {task}")
+
+
+def _columns(names: tuple[str, ...]) -> int:
+    """Columns of a legend that is as wide as the figure: up to 4, about 50 letters, 7 of each column for its lines."""
+    for columns in range(min(4, len(names)), 1, -1):
+        # A legend is filled by columns, the first ones with the names that are over.
+        widths = [max(map(len, part)) + 7 for part in np.array_split(names, columns)]
+        if sum(widths) <= 50:
+            return columns
+    return 1
 
 
 def _legend_rows(names: tuple[str, ...]) -> int:

@@ -47,6 +47,29 @@ def test_one_panel_a_task(experiment: Experiment) -> None:
     assert len(panels[3].lines) == 40 + 6
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["emotion", "country", "age", "type"],
+        ["country", "age", "type", "awe", "excitement"],
+        ["valence_by_others", "arousal_by_others", "dominance", "emotion_nine_classes", "gender"],
+        ["a", "b"],
+        ["a_single_task_with_a_name_that_is_long_enough"],
+    ],
+)
+def test_legend_of_tasks_is_inside_the_figure(names: list[str]) -> None:
+    spec = task_spec_from_dict({"tasks": [{"name": n, "type": "classification", "classes": ["x", "y"]} for n in names]})
+    train = {epoch: {f"weight_{name}": 1.0 for name in names} for epoch in (1, 2)}
+    with styled():
+        figure = weight_curve(Experiment(Path("exp"), {}, spec, train, {}, {}))
+        figure.canvas.draw()
+        box = figure.axes[0].get_legend().get_window_extent()
+        # Nor is the panel made narrow for it.
+        assert figure.axes[0].bbox.width > 0.75 * figure.bbox.width
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1
+
+
 def test_tasks_and_dimensions_are_told_apart(experiment: Experiment) -> None:
     assert weighted_losses(experiment) == ("type", "two", "high", "culture")
     assert {task: len(names) for task, names in weighted_dimensions(experiment).items()} == {
