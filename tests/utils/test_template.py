@@ -149,6 +149,17 @@ def test_data_sh_makes_data_from_a_table(recipe: Path, corpus: Path) -> None:
     assert (recipe / "conf/tasks.yaml.old").exists()
 
 
+def test_set_of_an_earlier_table_is_left_alone(recipe: Path, corpus: Path) -> None:
+    """As of a misspelt split that was mended."""
+    assert bash(recipe, "local/data.sh --guess true").returncode == 0
+    shutil.copytree(recipe / "data/test", recipe / "data/tset")
+    for path in (corpus / "labels.csv", recipe / "conf/tasks.yaml"):
+        path.write_text(path.read_text().replace("North", "Nord"))
+    result = bash(recipe, "local/data.sh")
+    assert result.returncode == 0, result.stderr
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["data/train", "data/dev", "data/test"] * 2
+
+
 def test_no_draft_takes_away_what_was_edited(recipe: Path, corpus: Path) -> None:
     assert bash(recipe, "local/data.sh --guess true").returncode == 0
     tasks = recipe / "conf/tasks.yaml"

@@ -33,15 +33,17 @@ if "${guess}"; then
 fi
 # Utterances become <speaker>-<file>; white space in class names becomes _ (South_Africa). Further options:
 # --file-column, --speaker-column, --split-column where the names differ; --fractions 0.8 0.1 0.1 for the split.
-"${MAIN_ROOT}/utils/csv_to_data_dir.py" --csv "${corpus}/${csv}" --wav-dir "${corpus}/${wav_dir}" --out data \
-    --tasks "${tasks}" --seed "${seed}" "${draft[@]}"
+made=$("${MAIN_ROOT}/utils/csv_to_data_dir.py" --csv "${corpus}/${csv}" --wav-dir "${corpus}/${wav_dir}" --out data \
+    --tasks "${tasks}" --seed "${seed}" "${draft[@]}")
+echo "${made}"
 if "${guess}"; then
     # Numbered: the second draft must not overwrite what was edited before the first.
     [ ! -f conf/tasks.yaml ] || mv --backup=numbered conf/tasks.yaml conf/tasks.yaml.old
     mv "${tasks}" conf/tasks.yaml
 fi
-for set in data/*/; do
-    "${MAIN_ROOT}/utils/validate_data_dir.sh" --no-feats --tasks conf/tasks.yaml "${set%/}"
-done
+# Not data/*: a set that an earlier table had may be there, with labels of other tasks.
+while IFS=: read -r set _; do
+    "${MAIN_ROOT}/utils/validate_data_dir.sh" --no-feats --tasks conf/tasks.yaml "${set}"
+done <<< "${made}"
 # By these sums ./run.sh notices that the table was edited, and runs stage 1 again.
 sha256sum "${corpus}/${csv}" conf/tasks.yaml > data/sources.sha256
