@@ -11,6 +11,8 @@ from espnet2_ext.fileio.atomic import atomic_path
 
 # Share of the resampled values that an interval holds.
 LEVEL = 0.95
+# Of the draws; sets of another one are other sets.
+_SCHEME = "one stream a set"
 Metrics = Mapping[str, float]
 
 
@@ -20,8 +22,9 @@ def resample_speakers(
     """Compute metrics on resampled sets.
 
     A resampled set draws as many speakers as there are, with replacement, and then as many of each speaker's
-    utterances as there are, with replacement (the library's scheme for samples that come in conditions). The draws
-    follow from `speakers`, their order and `seed` alone, so that two systems are compared on the same sets.
+    utterances as there are, with replacement (the library's scheme for samples that come in conditions; who is drawn
+    twice brings the same utterances twice). The draws follow from `speakers`, their order and `seed` alone, so that two
+    systems are compared on the same sets.
 
     Args:
         metrics: From utterance numbers (M,), repeats included, to metrics by name.
@@ -39,7 +42,10 @@ def resample_speakers(
     names = list(metrics(np.arange(len(speakers))))
     values = np.empty((resamplings, len(names)))
     for r in range(resamplings):
-        sample = metrics(get_bootstrap_indices(len(speakers), numbers, random_state=seed * resamplings + r))
+        # One stream for the whole set: a number would seed each speaker's draw anew, and speakers with equally many
+        # utterances would all draw the same places of their lists.
+        stream = np.random.RandomState(seed * resamplings + r)
+        sample = metrics(get_bootstrap_indices(len(speakers), numbers, random_state=stream))
         values[r] = [sample[name] for name in names]
     return names, values
 
@@ -56,10 +62,9 @@ def interval(values: np.ndarray) -> tuple[float, float] | None:
 
 
 def fingerprint(utts: Sequence[str], speakers: Sequence[str], resamplings: int, seed: int) -> str:
-    """Return what two bootstraps must share to be paired: utterances, speakers, number and seed."""
-    text = "\n".join(
-        [f"{resamplings} {seed}", *(f"{utt} {speaker}" for utt, speaker in zip(utts, speakers, strict=True))]
-    )
+    """Return what two bootstraps must share to be paired: scheme, utterances, speakers, number and seed."""
+    rows = [f"{utt} {speaker}" for utt, speaker in zip(utts, speakers, strict=True)]
+    text = "\n".join([f"{_SCHEME} {resamplings} {seed}", *rows])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
