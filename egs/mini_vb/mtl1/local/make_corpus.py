@@ -85,7 +85,7 @@ def make_corpus(out: Path, wanted: dict[str, int | str]) -> None:
             table.writerow(_row(clip))
             seconds += len(clip.samples) / RATE
             if count % 100 == 0 or count == total:
-                print(f"synthesised {count} of {total} clips, {seconds:.0f} s", flush=True)
+                print(f"synthesised {count} of {total} clips, {seconds:.0f} s of audio", flush=True)
         _flush(file)
     with open(temporary / "corpus.json", "w", encoding="utf-8") as file:
         file.write(json.dumps(wanted, indent=1) + "\n")
