@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import av
 
 _FORMAT = "yuv420p"
+# A file that ends this many seconds before its header says so was cut off; frames that were dropped at its end are no matter.
+_TORN = 1.0
 
 
 class VideoError(UserError):
@@ -61,7 +63,8 @@ def decode(path: Path) -> Iterator[Picture]:
 
     Raises:
         UserError: PyAV is absent.
-        VideoError: The file is missing, is no video, cannot be decoded or has no time stamps.
+        VideoError: The file is missing, is no video, cannot be decoded or has no time stamps; or, where all frames are
+            asked for, it ends before its header says so.
     """
     pyav = load_package("av")
     if not path.is_file():
@@ -81,12 +84,23 @@ def decode(path: Path) -> Iterator[Picture]:
                 if last is None or frame.time > last:
                     last = frame.time
                     yield _picture(frame, last - first)
+            # FFmpeg reads a file that was cut off to where it ends, without a word.
+            declared = _declared_seconds(stream)
     except pyav.FFmpegError as error:
         raise VideoError(
             f"{path}: cannot be decoded ({error.strerror}); copy it again, or leave its utterances out"
         ) from error
     if first is None:
         raise VideoError(f"{path}: holds no frame; copy it again, or leave its utterances out")
+    if last - first + _TORN < declared:
+        raise VideoError(
+            f"{path}: torn, {last - first:.1f} of {declared:.1f} s are there; copy it again, or leave its utterances out"
+        )
+
+
+def _declared_seconds(stream: "av.VideoStream") -> float:
+    """Return the length that a file's header tells; 0 where it does not tell."""
+    return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else 0.0
 
 
 def _picture(frame: "av.VideoFrame", time: float) -> Picture:

@@ -54,6 +54,39 @@ def test_one_frame_after_the_other(tmp_path: Path) -> None:
     assert [int(p.luma[0, 0]) for p in itertools.islice(decode(path), 10)] == list(range(20, 30))
 
 
+@pytest.fixture(scope="module")
+def four_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """120 frames, 4.004 s, in MPEG-4 as DivX is, whose decoder says nothing of a frame that is not whole."""
+    path = tmp_path_factory.mktemp("video") / "a.avi"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=NTSC)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(120):
+            picture = rng.integers(16, 235, (72, 64), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
+def test_a_file_that_was_cut_off(tmp_path: Path, four_seconds: bytes, share: float) -> None:
+    path = tmp_path / "a.avi"
+    path.write_bytes(four_seconds[: round(share * len(four_seconds))])
+    times = []
+    with pytest.raises(VideoError, match=r"a\.avi: torn, \d\.\d of 4\.0 s are there; copy it again"):
+        times.extend(picture.time for picture in decode(path))
+    assert times == pytest.approx([n * 1001 / 30000 for n in range(len(times))], abs=1e-9)
+    assert len(times) == pytest.approx(120 * share, abs=12)
+
+
+def test_a_few_frames_less_than_the_header_tells(tmp_path: Path, four_seconds: bytes) -> None:
+    """As many as a recorder may drop at the end: below a second it is no error."""
+    path = tmp_path / "a.avi"
+    path.write_bytes(four_seconds[: round(0.85 * len(four_seconds))])
+    assert 92 < len(list(decode(path))) < 115
+
+
 def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "noise.avi").write_bytes(np.random.default_rng(1).bytes(4000))
     (tmp_path / "empty.avi").write_bytes(b"")
