@@ -62,14 +62,18 @@ def find_wavs(recordings: Sequence[Recording], folder: Path) -> dict[str, Path]:
     """Return the audio file of each id that has one.
 
     Raises:
-        UserError: More than 5 % have none.
+        UserError: More than 5 % have none, or an id has several.
     """
     index = WavIndex(folder)
     wavs, lost = {}, []
     for recording in recordings:
-        try:
-            wavs[recording.file_id] = index.find(recording.file_id)
-        except UserError:
+        found = index.matches(recording.file_id)
+        if len(found) > 1:
+            several = f"{len(found)} wavs, {found[0]} and {found[1]}"
+            raise UserError(f"{recording.where}: {recording.file_id}: has {several}; remove all but one")
+        if found:
+            wavs[recording.file_id] = found[0]
+        else:
             lost.append(recording)
     if lost:
         message = f"{len(lost)} of {len(recordings)} ids have no wav in {folder}, the first is {lost[0].file_id}"

@@ -44,23 +44,29 @@ class WavIndex:
             raise UserError(f"{root}: holds no {' or '.join(EXTENSIONS)} file")
 
     def find(self, cell: str) -> Path:
-        """Return the file that a cell means: a path below the root or its end, with or without extension.
-
-        Square brackets around the cell are taken off unless a file is called so; the case of the extension does not
-        matter.
+        """Return the file that a cell means: as `matches`.
 
         Raises:
             UserError: No file fits, or several do.
         """
-        candidates = self._candidates(cell)
-        if not candidates and cell.startswith("[") and cell.endswith("]"):
-            candidates = self._candidates(cell[1:-1].strip())
+        candidates = self.matches(cell)
         if not candidates:
             raise UserError(f"{cell!r}: no such {' or '.join(EXTENSIONS)} file below {self.root}")
         if len(candidates) > 1:
             paths = ", ".join(str(path.relative_to(self.root)) for path in candidates[:3])
             raise UserError(f"{cell!r}: fits {len(candidates)} files ({paths}); write the path below {self.root}")
         return candidates[0]
+
+    def matches(self, cell: str) -> list[Path]:
+        """Return the files that fit a cell: a path below the root or its end, with or without extension.
+
+        Square brackets around the cell are taken off unless a file is called so; the case of the extension does not
+        matter.
+        """
+        candidates = self._candidates(cell)
+        if not candidates and cell.startswith("[") and cell.endswith("]"):
+            candidates = self._candidates(cell[1:-1].strip())
+        return candidates
 
     def _candidates(self, cell: str) -> list[Path]:
         wanted = Path(cell.replace("\\", "/"))

@@ -145,6 +145,20 @@ def test_a_few_wavs_may_be_missing(tmp_path: Path) -> None:
     assert "2 of 60 ids have no wav" in prepare(root).stderr
 
 
+def test_an_id_with_two_wavs(tmp_path: Path) -> None:
+    """As when an archive was unpacked twice, once below the other: none is missing, so another copy is no remedy."""
+    root = tmp_path / "corpus"
+    write_table(root, rows())
+    write_wavs(root, [f"{number:05d}" for number in range(60)], seconds=0.02)
+    (root / "wav/wav").mkdir()
+    (root / "wav/wav/00003.wav").write_bytes((root / "wav/00003.wav").read_bytes())
+    result = prepare(root)
+    assert result.returncode == 1
+    paths = f"{root}/wav/00003.wav and {root}/wav/wav/00003.wav"
+    assert result.stderr == f"error: {root}/data_info.csv:5: 00003: has 2 wavs, {paths}; remove all but one\n"
+    assert not (tmp_path / "data").exists()
+
+
 def test_test_rows_with_speakers_and_labels(corpus: Path) -> None:
     """A release that gives the speakers, or all labels, of Test."""
     table = rows()
