@@ -19,14 +19,10 @@ run_stage() {
         return
     fi
     log "stage ${number}: ${5//_/ }: ${to[0]}"
+    # One that fails or is stopped now may have changed what an earlier one, with other options, has made.
+    rm -f "${marker}"
     "$5"
     stage_done.py write "${state[@]}"
-}
-
-# sources_changed SUMS: whether a file that is listed in SUMS, as sha256sum writes it, has another content now. One that is
-# gone has not changed, and what the stage made of it is still there.
-sources_changed() {
-    [ -f "$1" ] && grep -q . <(sha256sum --check --ignore-missing --quiet "$1" 2> /dev/null)
 }
 
 # Move a file over another unless they are equal.

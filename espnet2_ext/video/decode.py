@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import av
 
 _FORMAT = "yuv420p"
-# A file that ends this many seconds before its header says so was cut off; frames that were dropped at its end are no matter.
+# A file that ends so many seconds before its header says so was cut off; a few frames are no matter.
 _TORN = 1.0
 
 
@@ -93,9 +93,8 @@ def decode(path: Path) -> Iterator[Picture]:
     if first is None:
         raise VideoError(f"{path}: holds no frame; copy it again, or leave its utterances out")
     if last - first + _TORN < declared:
-        raise VideoError(
-            f"{path}: torn, {last - first:.1f} of {declared:.1f} s are there; copy it again, or leave its utterances out"
-        )
+        there = f"{last - first:.1f} of {declared:.1f} s"
+        raise VideoError(f"{path}: torn, {there} are there; copy it again, or leave its utterances out")
 
 
 def _declared_seconds(stream: "av.VideoStream") -> float:

@@ -262,3 +262,16 @@ def test_wrong_root(recipe: RecipeCopy, tmp_path: Path) -> None:
         result = recipe.run("./run.sh", "--avb_root", root, "--stop_stage", "1", *options, env={"AVB_ROOT": ""})
         assert result.returncode != 0
         assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_label_file_that_was_mended_is_read_again(tmp_path: Path) -> None:
+    found = make_corpus(tmp_path / "corpus")
+    copy = RecipeCopy(tmp_path, RECIPE)
+    command = ("./run.sh", "--avb_root", tmp_path / "corpus", "--stop_stage", "1")
+    copy.run_ok(*command)
+    assert "up to date" in copy.run_ok(*command)
+    found["two"][0] |= {"Valence": "0.125", "Arousal": "0.75"}
+    write_labels(tmp_path / "corpus", found)
+    copy.run_ok(*command)
+    assert read_table(copy.directory / "data/train/utt2two")["unknown00000-00000"] == "0.125 0.75"
+    assert "up to date" in copy.run_ok(*command)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from exvo_miniature import COLUMNS, make_corpus
+from exvo_miniature import COLUMNS, make_corpus, write_table
 from recipe_copy import RecipeCopy
 
 RECIPE = "egs/exvo/mtl1"
@@ -177,3 +177,21 @@ def test_paper_has_a_row_for_each_of_the_table(recipe: RecipeCopy) -> None:
     for name, row in rows.items():
         score = 3 / (1 / row["emotion_ccc"] + 1 / row["country_uar"] + row["age_mae"])
         assert score == pytest.approx(row["s_mtl"], abs=0.002), name
+
+
+def test_a_table_that_was_mended_is_read_again(tmp_path: Path) -> None:
+    """Stage 1 knows the table and the folder of wavs, and that a wav came later; then all is up to date."""
+    table = make_corpus(tmp_path / "corpus")
+    wav = tmp_path / "corpus/wav/00007.wav"
+    held = wav.rename(tmp_path / "held.wav")
+    copy = RecipeCopy(tmp_path, RECIPE)
+    command = ("./run.sh", "--exvo_root", tmp_path / "corpus", "--stop_stage", "1")
+    assert "1 of 60 ids have no wav" in copy.run_ok(*command)
+    assert "up to date" in copy.run_ok(*command)
+    held.rename(wav)
+    assert "30 rows (released: 19990), 30 with a wav" in copy.run_ok(*command)
+    table[0]["Age"] = "37.5"
+    write_table(tmp_path / "corpus", table)
+    copy.run_ok(*command)
+    assert "Speaker_0-00000 37.5\n" in (copy.directory / "data/train/utt2age").read_text()
+    assert "up to date" in copy.run_ok(*command)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from iemocap_miniature import NO_FACE, make_corpus, make_videos
+from iemocap_miniature import NO_FACE, make_corpus, make_videos, write_evaluation
 from recipe_copy import RecipeCopy
 
 from espnet2_ext.fileio.ark import ArkReader
@@ -286,3 +286,29 @@ def test_bad_options(recipe: RecipeCopy, tmp_path: Path) -> None:
         result = recipe.run("./run.sh", *options, "--stop_stage", "1", env={"IEMOCAP_ROOT": ""})
         assert result.returncode != 0, options
         assert message in result.stderr.splitlines()[-1], options
+
+
+def test_what_came_later_is_seen(tmp_path: Path) -> None:
+    """Videos, which --video auto had to do without, and a label; stage 1 that was stopped is not taken for finished."""
+    corpus = make_corpus(tmp_path / "corpus")
+    copy = RecipeCopy(tmp_path, RECIPE)
+    command = ("./run.sh", "--iemocap_root", tmp_path / "corpus", "--stop_stage", "1")
+    assert "audio only" in copy.run_ok(*command)
+    assert "up to date" in copy.run_ok(*command)
+    make_videos(tmp_path / "corpus", corpus)
+    assert "10 of 10 dialogs have a video" in copy.run_ok(*command)
+    assert "up to date" in copy.run_ok(*command)
+    before = {path.name: path.read_text() for path in (copy.directory / "data/paper/fold1/train").iterdir()}
+    assert {"utt2emotion", "video.scp"} <= set(before)
+    # Another draw of the sets, which fails at the videos, and back.
+    assert copy.run(*command, "--label_seed", "1", "--video_sides", "Ses03=up").returncode != 0
+    assert (copy.directory / "data/paper/fold1/train/utt2emotion").read_text() != before["utt2emotion"]
+    assert "10 of 10 dialogs have a video" in copy.run_ok(*command)
+    assert {path.name: path.read_text() for path in (copy.directory / "data/paper/fold1/train").iterdir()} == before
+    corpus.turn("Ses01F_impro01_F000").votes = ["Anger;", "Anger;", "Anger;"]
+    write_evaluation(tmp_path / "corpus", "Ses01F_impro01", corpus.dialogs["Ses01F_impro01"])
+    copy.run_ok(*command)
+    found = {}
+    for name in ("train", "dev", "test"):
+        found |= labels(copy, f"data/paper/fold1/{name}", "utt2emotion")
+    assert found["Ses01F-Ses01F_impro01_F000"] == "ang"

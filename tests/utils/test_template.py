@@ -143,6 +143,8 @@ def test_data_sh_makes_data_from_a_table(recipe: Path, corpus: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "name: arousal" in (recipe / "conf/tasks.yaml").read_text()
     assert sum(len(rows_of(recipe / f"data/{name}/utt2spk")) for name in ("train", "dev", "test")) == 12
+    noted = (recipe / "data/corpus_files").read_text().splitlines()
+    assert [line.split()[-1] for line in noted[3:]] == ["conf/tasks.yaml", "downloads/labels.csv", "downloads/wav"]
     # Without --guess the present tasks.yaml is used, and --guess keeps it.
     assert bash(recipe, "local/data.sh").returncode == 0
     assert bash(recipe, "local/data.sh --guess true").returncode == 0

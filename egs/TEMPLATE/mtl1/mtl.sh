@@ -68,6 +68,7 @@ $(sed -n '4,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}")"
 . "${MAIN_ROOT}/utils/parse_options.sh"
 . "${MAIN_ROOT}/utils/run_stage.sh"
 . "${MAIN_ROOT}/utils/launch.sh"
+. "${MAIN_ROOT}/utils/corpus_files.sh"
 . ./cmd.sh
 [ $# -eq 0 ] || die "unknown argument '$1'; see --help"
 
@@ -210,8 +211,9 @@ pack() {
 }
 
 if stage_enabled 1; then
-    # Where local/data.sh says what it read, such as a table of labels.
-    if sources_changed "${data_dir}/sources.sha256"; then
+    # What local/data.sh notes, such as tables of labels and folders of audio.
+    if corpus_files_changed "${data_dir}/corpus_files"; then
+        log "stage 1: files of the corpus have changed; ${data_dir}/corpus_files has those that were read"
         rm -f "$(stage_marker prepare_data "${data_dir}/${all_sets[0]}/wav.scp")"
     fi
     run_stage 1 "opts=${local_data_opts}${streams:+ streams=${streams}}" "local ${tasks}" \

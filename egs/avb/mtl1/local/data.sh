@@ -15,11 +15,14 @@ Makes <data_dir>/{train,dev,test} from <avb_root>/labels/*_info.csv and <avb_roo
 . ./path.sh
 # shellcheck source=utils/log.sh
 . "${MAIN_ROOT}/utils/log.sh"
+# shellcheck source=utils/corpus_files.sh
+. "${MAIN_ROOT}/utils/corpus_files.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
 [ $# -eq 0 ] || die "unexpected argument '$1'; --help lists the options"
 [ -n "${avb_root}" ] || die "where is the corpus? give --avb_root DIR, the folder with audio/wav/ and labels/, or set AVB_ROOT"
 
+note_corpus_files "${data_dir}/corpus_files" "${avb_root}/labels/*_info.csv" "${avb_root}/audio/wav" ${speaker_table:+"${speaker_table}"}
 python3 local/prepare_data.py --root "${avb_root}" --data_dir "${data_dir}" --tasks "${tasks}" \
     ${speaker_table:+--speaker_table "${speaker_table}"} --allow_missing "${allow_missing}"
 log "made ${data_dir}/{train,dev,test} in $(elapsed)"

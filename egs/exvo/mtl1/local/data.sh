@@ -15,11 +15,14 @@ Makes <data_dir>/{train,dev,test} from <exvo_root>/data_info.csv and <exvo_root>
 . ./path.sh
 # shellcheck source=utils/log.sh
 . "${MAIN_ROOT}/utils/log.sh"
+# shellcheck source=utils/corpus_files.sh
+. "${MAIN_ROOT}/utils/corpus_files.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
 [ $# -eq 0 ] || die "unexpected argument '$1'; --help lists the options"
 [ -n "${exvo_root}" ] || die "where is the corpus? give --exvo_root DIR, the folder with data_info.csv and wav/, or set EXVO_ROOT"
 
+note_corpus_files "${data_dir}/corpus_files" "${exvo_root}/data_info.csv" "${exvo_root}/wav"
 read -ra names <<< "${countries//,/ }"
 python3 local/prepare_data.py --root "${exvo_root}" --data_dir "${data_dir}" --tasks "${tasks}" \
     --countries "${names[@]}" --allow_missing "${allow_missing}"

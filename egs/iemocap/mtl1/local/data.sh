@@ -24,6 +24,8 @@ and rules that are not the defaults are added to the name of the protocol."
 . ./path.sh
 # shellcheck source=utils/log.sh
 . "${MAIN_ROOT}/utils/log.sh"
+# shellcheck source=utils/corpus_files.sh
+. "${MAIN_ROOT}/utils/corpus_files.sh"
 # shellcheck source=utils/parse_options.sh
 . "${MAIN_ROOT}/utils/parse_options.sh"
 # shellcheck source=egs/iemocap/mtl1/local/condition.sh
@@ -32,6 +34,11 @@ and rules that are not the defaults are added to the name of the protocol."
 [ -n "${iemocap_root}" ] || die "where is the corpus? give --iemocap_root DIR, the folder with Session1 to Session5, or set IEMOCAP_ROOT"
 
 name=$(condition_name "${protocol}" "${dialogs}" "${classes}" "${label_rule}" "${keep_unlabelled}")
+dialog="${iemocap_root}/Session?/dialog"
+for fold in $(seq "$(fold_count "${protocol}")"); do
+    note_corpus_files "${data_dir}/${name}/fold${fold}/corpus_files" "${dialog}/EmoEvaluation/*.txt" "${dialog}/avi/DivX/*.avi" \
+        "${iemocap_root}/Session?/sentences/wav/*"
+done
 python3 local/prepare_data.py --root "${iemocap_root}" --data_dir "${data_dir}" --name "${name}" --protocol "${protocol}" \
     --dialogs "${dialogs}" --classes "${classes}" --label_rule "${label_rule}" --keep_unlabelled "${keep_unlabelled}" \
     --label_seed "${label_seed}"

@@ -38,7 +38,7 @@ python3 local/video_table.py --root "${iemocap_root}" --dialogs "${dialogs}" --v
 [ -e "${out}/table" ] || exit 0
 make_video_crops.sh --nj "${video_nj}" --cmd "${feats_cmd}" --skip_broken "${skip_broken_video}" \
     "${out}/table" "${out}/log" "${out}"
-python3 local/share_video.py "${out}" "${data_dir}/${protocol_name}"/fold*/*
+python3 local/share_video.py "${out}" "${data_dir}/${protocol_name}"/fold*/*/
 python3 local/video_montage.py --table "${out}/table" --scp "${out}/video.scp" --out "${out}/montage.png"
 python3 local/check_sides.py --table "${out}/table" --scp "${out}/video.scp" --out "${out}/sides_check"
 [ ! -s "${out}/video_missing" ] || log "$(wc -l < "${out}/video_missing") utterances have no video; ${out}/video_missing says why"

@@ -17,6 +17,7 @@ Makes data/{train,dev,test} from <corpus>/<csv> and <corpus>/<wav_dir>."
 # shellcheck disable=SC1091  # the recipe's, not the skeleton's
 . ./path.sh
 . "${MAIN_ROOT}/utils/log.sh"
+. "${MAIN_ROOT}/utils/corpus_files.sh"
 . "${MAIN_ROOT}/utils/parse_options.sh"
 [ $# -eq 0 ] || die "unknown argument '$1'; see --help"
 [ -d "${corpus}" ] || die "${corpus}: no such directory; set CORPUS_ROOT, or give --corpus"
@@ -45,5 +46,5 @@ fi
 while IFS=: read -r set _; do
     "${MAIN_ROOT}/utils/validate_data_dir.sh" --no-feats --tasks conf/tasks.yaml "${set}"
 done <<< "${made}"
-# By these sums ./run.sh notices that the table was edited, and runs stage 1 again.
-sha256sum "${corpus}/${csv}" conf/tasks.yaml > data/sources.sha256
+# When one of these changes, such as the table, ./run.sh notices, and runs stage 1 again.
+note_corpus_files data/corpus_files "${corpus}/${csv}" "${corpus}/${wav_dir}" conf/tasks.yaml
