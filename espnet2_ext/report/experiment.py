@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.mtl.task_spec import TaskSpec, load_task_spec, task_spec_from_dict
+from espnet2_ext.mtl.task_spec import Task, TaskSpec, load_task_spec, task_spec_from_dict
 
 # Epoch number -> name -> value; a value that is not finite is NaN.
 History = dict[int, dict[str, float]]
@@ -94,6 +94,29 @@ def read_score(path: Path, spec: TaskSpec) -> dict[str, Any]:
     if set(data["labelled"]) != set(spec.names):
         raise UserError(f"{path}: of tasks {', '.join(data['labelled'])}, not {', '.join(spec.names)}; score again")
     return data
+
+
+def check_alike(experiments: Sequence[Experiment]) -> None:
+    """Check that a task has the same outputs and unit in all experiments, so that its metrics compare.
+
+    Raises:
+        UserError: It has not.
+    """
+    first: dict[str, tuple[Experiment, Task]] = {}
+    for experiment in experiments:
+        for task in experiment.spec:
+            other, known = first.setdefault(task.name, (experiment, task))
+            what = "classes" if task.is_classification else "dimensions"
+            if set(task.labels) != set(known.labels):
+                raise UserError(
+                    f"{experiment.path}: task {task.name} has other {what} than in {other.path}, so its metrics do not "
+                    "compare; show these models apart"
+                )
+            if task.unit != known.unit:
+                raise UserError(
+                    f"{experiment.path}: task {task.name} has the unit {task.unit!r}, {known.unit!r} in {other.path}; "
+                    "show these models apart"
+                )
 
 
 def _spec_of(config: Mapping[str, Any], path: Path) -> TaskSpec:

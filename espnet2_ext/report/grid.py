@@ -13,8 +13,8 @@ import numpy as np
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.task_spec import Score, TaskSpec
 from espnet2_ext.report.bootstrap import interval, read_samples
-from espnet2_ext.report.experiment import Experiment, read_experiment
-from espnet2_ext.report.naming import main_keys
+from espnet2_ext.report.experiment import Experiment, check_alike, read_experiment
+from espnet2_ext.report.naming import main_keys, size_of
 from espnet2_ext.report.score_set import score_from_metrics
 
 
@@ -34,6 +34,26 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """What a model was scored on.
+
+    Attributes:
+        size: Utterances and speakers, in words.
+        draws: Number of resampled sets, and their seed.
+        fingerprint: Of the utterances, their speakers and the draws.
+    """
+
+    size: str
+    draws: tuple[int, int]
+    fingerprint: str
+
+    def differs(self, other: "Scoring") -> bool:
+        """Whether the utterances are known to be others; not known for as many ones that were drawn otherwise."""
+        drawn_alike = self.draws == other.draws and self.fingerprint and other.fingerprint
+        return self.size != other.size or bool(drawn_alike and self.fingerprint != other.fingerprint)
+
+
+@dataclass(frozen=True)
 class Row:
     """One system.
 
@@ -45,6 +65,7 @@ class Row:
         fingerprint: What the resampled sets are drawn from.
         n_parameters: Parameters of the models of one seed together, the most of any seed; None if unknown.
         best: Whether the table's set selects this row.
+        scorings: What its models were scored on, each once.
     """
 
     name: str
@@ -54,15 +75,17 @@ class Row:
     fingerprint: str
     n_parameters: int | None
     best: bool = False
+    scorings: tuple[Scoring, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One seed of a system: values by key, and resampled values where there are."""
+    """One seed of a system: values by key, resampled values where there are, and what they are of."""
 
     values: dict[str, float]
     samples: dict[str, np.ndarray]
     fingerprint: str
+    scorings: tuple[Scoring, ...]
 
 
 def parse_rows(text: str) -> dict[str, list[Path]]:
@@ -92,9 +115,11 @@ def read_grid(rows: dict[str, list[Path]], set_name: str, further: Sequence[str]
         The tasks of the table, with the score over all of them; the rows in order.
 
     Raises:
-        UserError: A score is missing, or a row has two models of one task for one seed, or lacks a task of a seed.
+        UserError: A score is missing, a row has two models of one task for one seed or lacks a task of a seed, or a
+            task has other outputs in one experiment than in another.
     """
     experiments = {name: [read_experiment(path) for path in paths] for name, paths in rows.items()}
+    check_alike([experiment for row in experiments.values() for experiment in row])
     spec = whole_spec([e.spec for row in experiments.values() for e in row])
     return spec, [_read_row(name, found, spec, set_name, further) for name, found in experiments.items()]
 
@@ -136,7 +161,9 @@ def _read_row(name: str, experiments: list[Experiment], spec: TaskSpec, set_name
             interval(samples[key]) if key in samples else None,
         )
     mark = marks.pop() if paired else ""
-    return Row(name, tuple(sorted(by_seed)), cells, samples, mark, _most_parameters(by_seed.values()))
+    scorings = tuple(dict.fromkeys(scoring for run in runs for scoring in run.scorings))
+    parameters = _most_parameters(by_seed.values())
+    return Row(name, tuple(sorted(by_seed)), cells, samples, mark, parameters, scorings=scorings)
 
 
 def _most_parameters(seeds: Iterable[list[Experiment]]) -> int | None:
@@ -167,8 +194,10 @@ def _read_run(name: str, seed: int, experiments: list[Experiment], spec: TaskSpe
     values: dict[str, float] = {}
     samples: dict[str, np.ndarray] = {}
     marks = set()
+    scorings = []
     for experiment in experiments:
         score = experiment.score(set_name)
+        scorings.append(_scoring(score))
         values |= {key: _number(entry["value"]) for key, entry in score["metrics"].items()}
         found, mark = _samples(experiment.predict_dir(set_name), score)
         samples |= {key: value for key, value in found.items() if key in score["metrics"]}
@@ -177,7 +206,13 @@ def _read_run(name: str, seed: int, experiments: list[Experiment], spec: TaskSpe
     values[spec.score.name] = score_from_metrics(spec, values)
     if paired:
         samples[spec.score.name] = _resampled_score(spec, samples)
-    return _Run(values, samples if paired else {}, marks.pop() if paired else "")
+    return _Run(values, samples if paired else {}, marks.pop() if paired else "", tuple(scorings))
+
+
+def _scoring(score: dict[str, Any]) -> Scoring:
+    bootstrap = score.get("bootstrap") or {}
+    draws = (bootstrap.get("resamplings", 0), bootstrap.get("seed", 0))
+    return Scoring(size_of(score), draws, bootstrap.get("fingerprint", ""))
 
 
 def _number(value: Any) -> float:

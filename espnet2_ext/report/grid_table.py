@@ -8,7 +8,14 @@ from espnet2_ext.report.differences import Pair, difference_cells, gain_cells
 from espnet2_ext.report.grid import Cell, Row
 from espnet2_ext.report.naming import lower_is_better, metric_name, score_name
 from espnet2_ext.report.paper import PARAMETERS, Paper
-from espnet2_ext.report.text_table import MISSING, format_interval, format_number, markdown_table, plain_table
+from espnet2_ext.report.text_table import (
+    MISSING,
+    escape_markdown,
+    format_interval,
+    format_number,
+    markdown_table,
+    plain_table,
+)
 
 # Before the best mean of a column.
 BEST = "▸"
@@ -102,10 +109,11 @@ def set_markdown(
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
     if options.mark_best:
         parts.append(f"{BEST}: the best of its column, by the mean as it is shown.")
-    parts += _selection(spec, rows)
+    parts += [*_selection(spec, rows), *map(escape_markdown, _other_sets(rows))]
     if any(row.samples for row in rows):
         parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
         parts.append(markdown_table(*interval_cells(spec, rows)))
+    parts += map(escape_markdown, _other_draws(rows))
     for name in options.against:
         parts += [f"{level} Differences to {name}", f"Difference of the means over seeds, {_PAIRED}"]
         parts.append(markdown_table(*difference_cells(spec, rows, name)))
@@ -129,13 +137,36 @@ def _selection(spec: TaskSpec, rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def _other_sets(rows: Sequence[Row]) -> list[str]:
+    """Say which rows are of other utterances than the table's first model, nothing where all are of the same."""
+    known = [row for row in rows if row.scorings]
+    odd = [row for row in known if any(scoring.differs(known[0].scorings[0]) for scoring in row.scorings)]
+    if not odd:
+        return []
+    shown = odd if known[0] is odd[0] else [known[0], *odd]
+    sizes = "; ".join(f"{row.name}: {' and '.join(dict.fromkeys(s.size for s in row.scorings))}" for row in shown)
+    return [f"Not all models were scored on the same utterances, so their numbers do not compare. {sizes}."]
+
+
+def _other_draws(rows: Sequence[Row]) -> list[str]:
+    """Say which rows have resampled sets of their own, so that a dash stands for their differences."""
+    draws = {row.name: {scoring.draws for scoring in row.scorings} for row in rows}
+    if len(set().union(*draws.values())) < 2:
+        return []
+    found = "; ".join(
+        f"{name}: {' and '.join(f'{number} sets of seed {seed}' for number, seed in sorted(own))}"
+        for name, own in draws.items()
+    )
+    return [f"Not all models were scored over the same resampled sets, so not all can be paired. {found}."]
+
+
 def set_text(
     spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, options: TableOptions, set_name: str = ""
 ) -> str:
     """Return the tables of one set for a terminal."""
     parts = [f"Set {set_name}"] if set_name else []
     parts.append(plain_table(*table_cells(spec, rows, paper, options)))
-    parts += _selection(spec, rows)
+    parts += [*_selection(spec, rows), *_other_sets(rows), *_other_draws(rows)]
     if any(row.samples for row in rows):
         parts.append("95 % intervals over speakers\n" + plain_table(*interval_cells(spec, rows)))
     parts += [plain_table(*difference_cells(spec, rows, name)) for name in options.against]

@@ -9,9 +9,19 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from fake_experiment import HOSTILE, report, write_report_case
+from fake_experiment import (
+    HOSTILE,
+    make_spec,
+    report,
+    write_data,
+    write_experiment,
+    write_report_case,
+    write_scored,
+)
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.report.compare import compare
+from espnet2_ext.report.experiment import read_experiment
 
 Attributes = dict[str, str | None]
 
@@ -249,3 +259,37 @@ def test_bad_file_is_one_line_and_nothing_is_written(
 def test_experiment_compared_with_itself_is_refused(case: Path) -> None:
     with pytest.raises(UserError, match="is given twice"):
         report(case, "--compare", str(case / "exp/druw<b>"), out="r2")
+
+
+def test_scores_of_other_terms_are_not_compared(tmp_path: Path) -> None:
+    """A single task's score is its own metric: not on the axis of the whole score, nor better than it."""
+    spec = make_spec(3)
+    write_data(tmp_path / "dump/dev", spec, n=24)
+    subsets = {"all": spec} | {name: spec.subset([name.rstrip("12")]) for name in ("emotion", "age1", "age2")}
+    for i, (name, own) in enumerate(subsets.items()):
+        write_experiment(tmp_path / "exp" / name, own)
+        write_scored(tmp_path / "exp" / name, tmp_path / "dump/dev", "dev", own, noise=0.4 + 0.4 * i, seed=i)
+    experiments = {name: read_experiment(tmp_path / "exp" / name) for name in subsets}
+
+    found = compare([experiments["all"], experiments["emotion"]], ["dev"], tmp_path)
+    assert found.pictures[0].alt == "Line chart of the score on dev by epoch for all."
+    rows = {row["name"]: row["cells"] for row in found.tables[0]["rows"]}
+    assert list(rows)[-1] == "S_MTL"
+    assert [cell["value"] != "–" for cell in rows["S_MTL"]] == [True, False]
+    assert "score" not in rows
+
+    found = compare([experiments[name] for name in ("emotion", "age1", "age2")], ["dev"], tmp_path)
+    rows = {row["name"]: row["cells"] for row in found.tables[0]["rows"]}
+    assert [cell["value"] != "–" for cell in rows["score"]] == [True, False, False]
+    # Less is better, of a task too that the first experiment has not.
+    assert [cell["best"] for cell in rows["age MAE (years)"]] == [False, True, False]
+
+
+def test_comparison_names_sets_that_differ(tmp_path: Path) -> None:
+    spec = make_spec(3)
+    for name, n in (("a", 24), ("b", 18)):
+        write_data(tmp_path / name / "dev", spec, n=n)
+        write_experiment(tmp_path / "exp" / name, spec)
+        write_scored(tmp_path / "exp" / name, tmp_path / name / "dev", "dev", spec, noise=0.7, seed=1)
+    found = compare([read_experiment(tmp_path / "exp" / name) for name in ("a", "b")], ["dev"], tmp_path)
+    assert found.tables[0]["note"].endswith("a: 24 utterances of 4 speakers; b: 18 utterances of 3 speakers.")

@@ -11,6 +11,7 @@ from fake_experiment import make_spec, write_data, write_experiment, write_predi
 
 from espnet2_ext.bin import mtl_score, mtl_table
 from espnet2_ext.errors import UserError
+from espnet2_ext.mtl.task_spec import task_spec_from_dict
 from espnet2_ext.report.bootstrap import p_value, read_samples
 from espnet2_ext.report.differences import gain_cells
 from espnet2_ext.report.grid import Cell, Row
@@ -278,6 +279,56 @@ def test_bootstrap_of_another_scoring_is_refused(table: Callable[..., str], scor
     path.write_text(json.dumps(score))
     with pytest.raises(UserError, match="of another scoring"):
         table("--rows", "EW=exp/equal_seed*")
+
+
+def test_models_of_other_classes_stand_in_no_table_together(
+    table: Callable[..., str], scores: dict[str, dict], tmp_path: Path
+) -> None:
+    """Chance is another, and the labels differ: no difference has a meaning."""
+    data = SPEC.to_dict()
+    data["tasks"][1]["classes"] = ["China", "Other"]
+    spec = task_spec_from_dict(data)
+    write_data(tmp_path / "dump2/dev", spec, n=48)
+    write_experiment(tmp_path / "exp/two_seed1", spec)
+    write_scored(tmp_path / "exp/two_seed1", tmp_path / "dump2/dev", "dev", spec, noise=0.7, seed=1, bootstrap=60)
+    with pytest.raises(UserError, match="exp/two_seed1: task country has other classes than in exp/equal_seed1"):
+        table("--rows", "EW=exp/equal_seed* TWO=exp/two_seed1", "--against", "EW")
+    assert not Path("RESULTS.md").exists()
+
+
+def test_rows_of_other_utterances_are_named(
+    table: Callable[..., str], scores: dict[str, dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "EW=exp/equal_seed* SMALL=exp/small_seed*"
+    for seed, n in ((1, 48), (2, 36)):
+        # The first 48 are those of the other row.
+        write_data(tmp_path / f"dump{n}/dev", SPEC, n=n)
+        write_experiment(tmp_path / f"exp/small_seed{seed}", SPEC, seed=seed)
+        data = tmp_path / f"dump{n}/dev"
+        write_scored(tmp_path / f"exp/small_seed{seed}", data, "dev", SPEC, noise=0.7, seed=seed, bootstrap=60)
+    note = "so their numbers do not compare. EW: 48 utterances of 8 speakers; SMALL: 48 utterances of 8 speakers and 36"
+    assert note in table("--rows", rows)
+    assert note in capsys.readouterr().out
+    assert "do not compare" not in table("--rows", "EW=exp/equal_seed* SMALL=exp/small_seed1")
+    assert "same resampled sets" not in Path("RESULTS.md").read_text()
+
+
+def test_as_many_other_utterances_are_named(table: Callable[..., str], scores: dict[str, dict], tmp_path: Path) -> None:
+    write_data(tmp_path / "other/dev", SPEC, utts=[f"t{i:03d}" for i in range(48)])
+    write_experiment(tmp_path / "exp/other", SPEC)
+    write_scored(tmp_path / "exp/other", tmp_path / "other/dev", "dev", SPEC, noise=0.7, seed=1, bootstrap=60)
+    page = table("--rows", "EW=exp/equal_seed* OTHER=exp/other")
+    assert "EW: 48 utterances of 8 speakers; OTHER: 48 utterances of 8 speakers." in page
+
+
+def test_rows_resampled_otherwise_are_named(table: Callable[..., str], scores: dict[str, dict], tmp_path: Path) -> None:
+    """Else nothing says why their differences are dashes."""
+    write_experiment(tmp_path / "exp/few", SPEC)
+    write_scored(tmp_path / "exp/few", tmp_path / "dump/dev", "dev", SPEC, noise=0.7, seed=1, bootstrap=20)
+    page = table("--rows", "EW=exp/equal_seed* FEW=exp/few", "--against", "EW")
+    assert _rows(page, "## Differences")["FEW"] == ["–"] * 4
+    assert "not all can be paired. EW: 60 sets of seed 0; FEW: 20 sets of seed 0." in page
+    assert "do not compare" not in page
 
 
 @pytest.fixture
