@@ -1,6 +1,7 @@
 """Table of systems by seeds: mean and deviation, intervals, differences, beside what a paper reports."""
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from espnet2_ext.mtl.metric.corpus import CLASSIFICATION_METRICS, REGRESSION_MET
 from espnet2_ext.report.differences import parse_pairs
 from espnet2_ext.report.experiment import read_experiment
 from espnet2_ext.report.facts import table_facts
-from espnet2_ext.report.grid import best_first, parse_rows, read_grid
+from espnet2_ext.report.grid import Row, best_first, in_order_of, parse_rows, read_grid
 from espnet2_ext.report.grid_table import TableOptions, grid_markdown, set_markdown, set_text
 from espnet2_ext.report.paper import read_paper
 from espnet2_ext.report.text_table import escape_markdown
@@ -37,7 +38,10 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="*", default=[], help="gains of rows over others, as ROW/ROW, e.g. DRUW/EW")
     parser.add_argument("--parameters", choices=("true", "false"), default="false", help="a column of their numbers")
     parser.add_argument(
-        "--select", choices=("true", "false"), default="false", help="sort by the score, mark the best row as selected"
+        "--select",
+        choices=("true", "false"),
+        default="false",
+        help="sort by the score on the first set, mark the best row",
     )
     parser.add_argument(
         "--mark_best", choices=("true", "false"), default="false", help="mark the best mean of each column"
@@ -50,9 +54,14 @@ def main() -> None:
     options = TableOptions(args.against, parse_pairs(args.pairs), args.parameters == "true", args.mark_best == "true")
     directories = parse_rows(args.rows)
     sections, texts = [], []
+    selected: list[Row] = []
     for name in args.set_names:
         spec, rows = read_grid(directories, name, args.more_metrics)
-        rows = best_first(spec, rows) if args.select == "true" else rows
+        if args.select == "true":
+            # A later set, such as test, takes no part in the choice.
+            selected = in_order_of(selected, rows) if selected else best_first(spec, rows)
+            rows = selected
+            options = dataclasses.replace(options, selected_on="" if name == args.set_names[0] else args.set_names[0])
         paper = None
         if args.paper and name == args.set_names[0]:
             paper = read_paper(args.paper, list(rows[0].cells), list(directories))

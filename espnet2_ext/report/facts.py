@@ -10,6 +10,9 @@ from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.text_table import escape_markdown
 from espnet2_ext.train.environment import describe_environment
 
+# Results are not those of the best epoch; predictions do not tell which weights made them.
+DEFAULT_WEIGHTS = "if not told otherwise, the mean of the best epochs' (keep_nbest_models)"
+
 
 def environment(experiment: Experiment) -> dict[str, Any]:
     """Return date, git, versions, and where known n_parameters and command.

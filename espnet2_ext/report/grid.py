@@ -132,6 +132,12 @@ def best_first(spec: TaskSpec, rows: Sequence[Row]) -> list[Row]:
     return [*best, *known[1:], *(row for row in rows if means[row.name] is None)]
 
 
+def in_order_of(selected: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of another set in the order of those that a set has selected among, the same row marked."""
+    by_name = {row.name: row for row in rows}
+    return [dataclasses.replace(by_name[row.name], best=row.best) for row in selected]
+
+
 def whole_spec(specs: Sequence[TaskSpec]) -> TaskSpec:
     """Return the tasks of all experiments together, in the order of the largest."""
     largest = max(specs, key=len)

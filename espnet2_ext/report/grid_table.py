@@ -35,12 +35,14 @@ class TableOptions:
         pairs: Rows A, B: the gain of A over B.
         parameters: Whether there is a column of the numbers of parameters.
         mark_best: Whether the best mean of each column is marked.
+        selected_on: Set by which the rows are sorted; empty for the table's own.
     """
 
     against: Sequence[str] = ()
     pairs: Sequence[Pair] = ()
     parameters: bool = False
     mark_best: bool = False
+    selected_on: str = ""
 
 
 def table_cells(
@@ -48,7 +50,7 @@ def table_cells(
 ) -> tuple[list[str], list[list[str]]]:
     """Return header and cells: mean and deviation over seeds, and the paper's number beside each column.
 
-    With the option `parameters`, also the number of trained parameters in millions.
+    With the option `parameters`, also the number of parameters in millions, frozen ones included.
     """
     keys = list(rows[0].cells)
     best = {key: best_mean(spec, rows, key) for key in keys} if options.mark_best else {}
@@ -109,7 +111,7 @@ def set_markdown(
     parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
     if options.mark_best:
         parts.append(f"{BEST}: the best of its column, by the mean as it is shown.")
-    parts += [*_selection(spec, rows), *map(escape_markdown, _other_sets(rows))]
+    parts += [*_selection(spec, rows, options.selected_on), *map(escape_markdown, _other_sets(rows))]
     if any(row.samples for row in rows):
         parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
         parts.append(markdown_table(*interval_cells(spec, rows)))
@@ -127,10 +129,12 @@ def set_markdown(
     return "\n\n".join(parts)
 
 
-def _selection(spec: TaskSpec, rows: Sequence[Row]) -> list[str]:
+def _selection(spec: TaskSpec, rows: Sequence[Row], selected_on: str) -> list[str]:
     """Say what a table means whose rows are sorted, nothing for others."""
     if not any(row.best for row in rows):
         return []
+    if selected_on:
+        return [f"In the order of {selected_on}, which selects the best row; this set takes no part in it."]
     return [
         f"Sorted by {score_name(spec)} on this set, which selects the best row: its number here is optimistic. "
         "Judge the choice by a set that took no part in it."
@@ -166,7 +170,7 @@ def set_text(
     """Return the tables of one set for a terminal."""
     parts = [f"Set {set_name}"] if set_name else []
     parts.append(plain_table(*table_cells(spec, rows, paper, options)))
-    parts += [*_selection(spec, rows), *_other_sets(rows), *_other_draws(rows)]
+    parts += [*_selection(spec, rows, options.selected_on), *_other_sets(rows), *_other_draws(rows)]
     if any(row.samples for row in rows):
         parts.append("95 % intervals over speakers\n" + plain_table(*interval_cells(spec, rows)))
     parts += [plain_table(*difference_cells(spec, rows, name)) for name in options.against]

@@ -14,7 +14,7 @@ from espnet2_ext.report.audio import audio_uri
 from espnet2_ext.report.compare import Comparison
 from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
-from espnet2_ext.report.facts import command, config_text, fact_rows, version_rows
+from espnet2_ext.report.facts import DEFAULT_WEIGHTS, command, config_text, fact_rows, version_rows
 from espnet2_ext.report.naming import metric_label, resampled, score_name, size_of
 from espnet2_ext.report.pictures import Pictures
 from espnet2_ext.report.scored_set import ScoredSet, metric_titles
@@ -73,6 +73,7 @@ def render(
         level=_level(sets),
         comparison=comparison,
         learning=pictures.learning,
+        default_weights=DEFAULT_WEIGHTS,
         weights=pictures.weights,
         exits=pictures.exits,
         chosen=chosen_exits(experiment),
@@ -99,8 +100,8 @@ def _tile(scored: ScoredSet) -> dict[str, str]:
 
 
 def _level(sets: list[ScoredSet]) -> str:
-    resamplings = sorted({(s.score.get("bootstrap") or {}).get("resamplings", 0) for s in sets})
-    if resamplings[-1] == 0:
+    resamplings = sorted({(s.score.get("bootstrap") or {}).get("resamplings", 0) for s in sets} - {0})
+    if not resamplings:
         return ""
     number = " or ".join(map(str, resamplings))
     sizes = sorted({min(s.score["n_speakers"], 2) for s in sets}, reverse=True)

@@ -2,7 +2,7 @@
 
 from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
-from espnet2_ext.report.facts import command, fact_rows, version_rows
+from espnet2_ext.report.facts import DEFAULT_WEIGHTS, command, fact_rows, version_rows
 from espnet2_ext.report.naming import metric_label, resampled, size_of
 from espnet2_ext.report.scored_set import ScoredSet, metric_titles
 from espnet2_ext.report.text_table import escape_markdown, format_interval, format_number, markdown_table
@@ -16,6 +16,8 @@ def results_markdown(experiment: Experiment, sets: list[ScoredSet]) -> str:
     if command(experiment):
         parts.append("Command:\n\n" + "\n".join(f"    {line}" for line in command(experiment).splitlines()))
     parts.append(_overview(experiment, sets))
+    if experiment.valid:
+        parts.append(f"Of the weights that stage 7 predicted with: {DEFAULT_WEIGHTS}.")
     chosen = chosen_exits(experiment)
     if chosen:
         parts.append(f"Learnt exits in the best epoch, {chosen[0].epoch} (means over its steps):")
@@ -24,10 +26,10 @@ def results_markdown(experiment: Experiment, sets: list[ScoredSet]) -> str:
         bootstrap = scored.score.get("bootstrap") or {}
         parts.append(f"## {escape_markdown(scored.name)}")
         labelled = ", ".join(f"{name} {count}" for name, count in scored.score["labelled"].items())
-        parts.append(
-            f"{size_of(scored.score)}; labelled: {escape_markdown(labelled)}. "
-            f"Intervals: 95 % of {resampled(bootstrap.get('resamplings', 0), scored.score['n_speakers'])}."
-        )
+        sentence = f"{size_of(scored.score)}; labelled: {escape_markdown(labelled)}."
+        if number := bootstrap.get("resamplings", 0):
+            sentence += f" Intervals: 95 % of {resampled(number, scored.score['n_speakers'])}."
+        parts.append(sentence)
         parts.extend(_by_label(experiment, scored))
     return "\n\n".join(parts) + "\n"
 

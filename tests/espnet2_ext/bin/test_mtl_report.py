@@ -202,6 +202,24 @@ def test_intervals_of_a_set_with_one_speaker_do_not_claim_speakers(case: Path, t
     assert "resamplings of the speakers." in (out / "RESULTS.md").read_text()
 
 
+def test_intervals_are_spoken_of_where_there_are_some(case: Path, tmp_path: Path) -> None:
+    shutil.copytree(case, tmp_path / "c")
+    spec = make_spec(3)
+    for name in ("dev", "test"):
+        write_scored(tmp_path / "c/exp/equal", tmp_path / f"c/dump/{name}", name, spec, noise=1, seed=1, bootstrap=0)
+        texts = [
+            (report(tmp_path / "c", exp="equal", out=f"r{name}") / f).read_text() for f in ("RESULTS.md", "report.html")
+        ]
+        assert not [text for text in texts if "of 0 " in text or " 0 or " in text or " 0 resamplings" in text]
+        assert [text.count("Intervals") > 0 for text in texts] == [name == "dev"] * 2
+
+
+def test_pages_say_that_results_are_not_of_the_best_epoch(page: Outline, case: Path) -> None:
+    """A curve's highest value is of one epoch's weights; inference takes a mean of several."""
+    for text in (page.text, (case / "report/RESULTS.md").read_text()):
+        assert "the mean of the best epochs' (keep_nbest_models)" in text
+
+
 def test_same_input_same_bytes(case: Path) -> None:
     first = (report(case, out="again1", sets="test") / "report.html").read_bytes()
     assert (report(case, out="again2", sets="test") / "report.html").read_bytes() == first

@@ -395,3 +395,20 @@ def test_selection_sorts_by_the_score_and_marks_the_best(
     plain = table("--rows", "ew1=exp/equal_seed1 st=exp/single_*_seed*")
     assert "(best)" not in plain
     assert "selects" not in plain
+
+
+def test_a_later_set_takes_no_part_in_the_selection(table: Callable[..., str], two_sets: Path) -> None:
+    """EW is the better one on test, and X on dev: dev decides in both sections."""
+    for name, noise in (("dev", 0.1), ("test", 3.0)):
+        for seed in (1, 2):
+            path = two_sets / f"exp/other_seed{seed}"
+            write_experiment(path, SPEC, seed=seed)
+            write_scored(path, two_sets / "dump" / name, name, SPEC, noise=noise, seed=seed, bootstrap=40)
+    page = table("--set", "dev", "test", "--rows", "EW=exp/equal_seed* X=exp/other_seed*", "--select", "true")
+    dev, test = page[page.index("## Set dev") : page.index("## Set test")], page[page.index("## Set test") :]
+    numbers = {name: float(cells[-1].split()[0]) for name, cells in _rows(test).items() if name[0] in "EX"}
+    assert numbers["X (best)"] < numbers["EW"]
+    assert [list(_rows(section))[2:] for section in (dev, test)] == [["X (best)", "EW"]] * 2
+    assert "on this set, which selects the best row" in dev
+    assert "Sorted" not in test
+    assert "In the order of dev, which selects the best row; this set takes no part in it." in test
