@@ -31,7 +31,7 @@ Values = dict[str, float]
 _EXPLAINED = (
     "Mean and standard deviation (n - 1) over seeds and folds. w: task weights at the end of training. Joint loss: w "
     "times -log p of the true class, summed over both tasks and all utterances, in nats; per utterance: its mean. NLL: "
-    "means of -log p without weights, and their sum."
+    "means of -log p over the labels, without weights, and their sum."
 )
 _SCALE = "It does not say over what its joint loss is summed, so the columns side by side need not be of one scale."
 _WARNING = (
@@ -121,11 +121,14 @@ def likelihoods(found: PredictedSet) -> tuple[Values, int]:
 
 
 def joint_values(run: Run) -> Values:
-    """Return the joint loss (sum, and for each utterance), and the likelihood of all tasks without weights."""
+    """Return the joint loss (sum, and for each utterance), and without weights each task's likelihood and their sum.
+
+    A task's likelihood is the mean over the utterances that have a label of it.
+    """
     sums, utterances = likelihoods(run.dev)
     joint = sum(run.weights[name] * value for name, value in sums.items())
-    per_utterance = {f"{name}_nll": value / utterances for name, value in sums.items()}
-    return {JOINT: joint, "joint_mean": joint / utterances, "nll": sum(per_utterance.values()), **per_utterance}
+    means = {f"{name}_nll": negative_log_likelihood(run.dev.predictions[name], run.dev.targets[name]) for name in sums}
+    return {JOINT: joint, "joint_mean": joint / utterances, "nll": sum(means.values()), **means}
 
 
 def validation_cells(systems: Mapping[str, Sequence[Run]], paper: Paper | None) -> tuple[list[str], list[list[str]]]:
