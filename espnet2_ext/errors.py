@@ -12,10 +12,13 @@ class UserError(Exception):
 
 
 def run_cli(main: Callable[[], int | None]) -> None:
-    """Run an entry point: a UserError becomes one line on stderr and exit status 1, never a traceback."""
+    """Run an entry point; a UserError becomes one line on stderr and exit status 1, Ctrl-C one line and status 130."""
     try:
         status = main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)
     sys.exit(status or 0)

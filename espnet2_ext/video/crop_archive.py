@@ -27,10 +27,21 @@ _ABANDONED = 600
 TABLES = ("video.scp", "video_counts", "video_missing")
 
 
+def archive_stem(name: str, segments: Mapping[str, Segment]) -> str:
+    """Return what a video's files are called: its name, and eight hexadecimal digits that stand for times and regions.
+
+    So a script file that was made for other regions goes on to name the crops that it was made of.
+    """
+    # Not by the video's path: a corpus may move.
+    lines = sorted(f"{utt} {segment._replace(video=Path(name)).line()}" for utt, segment in segments.items())
+    return f"{name}.{hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:8]}"
+
+
 def is_made(folder: Path, name: str, segments: Mapping[str, Segment], options: TrackOptions) -> bool:
     """Tell whether a video's archive is there and of the same utterances, file and options."""
-    record = _read_record(folder / f"{name}.json")
-    ark = folder / f"{name}.ark"
+    stem = archive_stem(name, segments)
+    record = _read_record(folder / f"{stem}.json")
+    ark = folder / f"{stem}.ark"
     return (
         record is not None
         and record["key"] == _key(segments, options)
@@ -46,7 +57,7 @@ def make_archive(
     skip_broken: bool,
     find: Finder | None = None,
 ) -> str:
-    """Write `<name>.ark`, `<name>.scp` and, last, `<name>.json` of one video.
+    """Write an archive, its script file and, last, its record (json) of one video, called as `archive_stem` says.
 
     Args:
         folder: Where they go; it stands in the script file as it is given.
@@ -63,13 +74,13 @@ def make_archive(
         UserError: As `crop_video`, unless `skip_broken`; the disk refuses.
     """
     find = find or FaceDetector()
-    key = _key(segments, options)
-    ark = folder / f"{name}.ark"
+    key, stem = _key(segments, options), archive_stem(name, segments)
+    ark = folder / f"{stem}.ark"
     _remove_leftovers(folder, name)
     counts: dict[str, tuple[int, int]] = {}
     missing: dict[str, str] = {}
     try:
-        with ArkWriter(ark, folder / f"{name}.scp", _BYTES) as writer:
+        with ArkWriter(ark, folder / f"{stem}.scp", _BYTES) as writer:
             for utterance, crops in crop_video(segments, find, options):
                 if crops.pixels is None:
                     missing[utterance] = _why_missing(crops)
@@ -81,7 +92,7 @@ def make_archive(
             raise
         counts, missing = {}, dict.fromkeys(segments, str(error))
     record = {"key": key, "counts": counts, "missing": missing, "bytes": ark.stat().st_size if counts else 0}
-    with atomic_path(folder / f"{name}.json") as temporary:
+    with atomic_path(folder / f"{stem}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     frames, repeated = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
     return f"{name}: {len(counts)} of {len(segments)} utterances, {frames} frames, {repeated} of them repeated"
@@ -101,12 +112,13 @@ def combine_archives(
     tables: dict[str, dict[str, str]] = {name: {} for name in TABLES}
     repeated = frames = 0
     for name, segments in videos.items():
-        record = _read_record(folder / f"{name}.json")
+        stem = archive_stem(name, segments)
+        record = _read_record(folder / f"{stem}.json")
         if record is None or not is_made(folder, name, segments, options):
-            raise UserError(f"{folder}/{name}.ark: is not made of {name}'s utterances; run its job again")
+            raise UserError(f"{folder}/{stem}.ark: is not made of {name}'s utterances; run its job again")
         tables["video_missing"] |= record["missing"]
         if record["counts"]:
-            tables["video.scp"] |= read_table(folder / f"{name}.scp")
+            tables["video.scp"] |= read_table(folder / f"{stem}.scp")
         for utterance, pair in record["counts"].items():
             tables["video_counts"][utterance] = f"{pair[0]} {pair[1]}"
             frames, repeated = frames + pair[0], repeated + pair[1]
