@@ -33,6 +33,10 @@ REFUSED = (
     "allow_variable_data_keys", "max_cache_size", "max_cache_fd", "valid_max_cache_size", "allow_multi_rates",
 )  # fmt: skip
 _REQUIRED = ("task_config", "train_dir", "valid_dir")
+# Schedulers whose rates are absolute: they set those of all groups alike.
+SAME_RATES = (
+    "cycliclr", "onecyclelr", "cosineannealingwarmuprestarts", "exponentialdecaywarmup", "piecewiselinearwarmuplr",
+)  # fmt: skip
 _POSITIVE = ("max_epoch", "batch_size", "valid_batch_size", "accum_grad", "grad_clip", "log_interval")
 _TYPES = {int: int, int_or_none: int, float: (int, float), float_or_none: (int, float), str2bool: bool}
 
@@ -78,6 +82,7 @@ def check_options(args: argparse.Namespace, parser: argparse.ArgumentParser, def
     for action in parser._actions:
         _check_type(action, getattr(args, action.dest, None))
     _check_numbers(args)
+    _check_rates(args)
     _check_alone(args)
     if args.use_wandb and importlib.util.find_spec("wandb") is None:
         raise UserError("--use_wandb true: wandb is not installed; run `pip install wandb` in the environment")
@@ -102,6 +107,17 @@ def _check_alone(args: argparse.Namespace) -> None:
     """Refuse streams beside what changes or doubles the features."""
     if args.streams and (args.augment or args.twins):
         raise UserError(f"streams {', '.join(args.streams)}: they cannot follow augment or twins; leave those out")
+
+
+def _check_rates(args: argparse.Namespace) -> None:
+    """Refuse rates of groups that the scheduler would overwrite with one rate for all."""
+    for name in ("encoder_lr", "weighting_lr", "exit_lr"):
+        value = getattr(args, name)
+        if value is not None and args.scheduler in SAME_RATES:
+            raise UserError(
+                f"--{name} {value}: the scheduler {args.scheduler} gives all groups one rate; take another scheduler "
+                "or leave it out"
+            )
 
 
 def check_soft_labels(args: argparse.Namespace, spec: TaskSpec) -> None:

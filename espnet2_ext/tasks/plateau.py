@@ -5,18 +5,18 @@ import argparse
 from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.task_spec import LOWER_IS_BETTER, TaskSpec
 
-SCHEDULER = "reducelronplateau"
+SCHEDULERS = ("reducelronplateau", "warmupreducelronplateau")
 
 
 def check_plateau(args: argparse.Namespace, spec: TaskSpec) -> None:
-    """Set the mode of `reducelronplateau` by its criterion, where none is given.
+    """Set the mode of a schedule by plateaus by its criterion, where none is given.
 
-    Torch's default is min: the rate of a training that gains would fall.
+    Torch's and ESPnet's default is min: the rate of a training that gains would fall.
 
     Raises:
         UserError: The mode that is given is the wrong one.
     """
-    if args.scheduler != SCHEDULER:
+    if args.scheduler not in SCHEDULERS:
         return
     name = args.val_scheduler_criterion[1]
     lower = {f"loss_{task}" for task in spec.names}

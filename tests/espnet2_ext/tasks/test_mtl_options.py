@@ -80,6 +80,15 @@ CRITERION = [["valid", "score", "max"]]
         ({"soft_labels": ["country"]}, "utt2country_soft: no such file; soft labels of 'country' need it"),
         ({"optim": "adamww"}, "--optim adamww: choose among"),
         ({"scheduler": "plateau"}, "--scheduler plateau: choose among"),
+        (
+            {"encoder_lr": 1e-5, "scheduler": "onecyclelr", "scheduler_conf": {"max_lr": 0.1, "total_steps": 9}},
+            "--encoder_lr 1e-05: the scheduler onecyclelr gives all groups one rate",
+        ),
+        ({"weighting_lr": 0.1, "scheduler": "piecewiselinearwarmuplr"}, "--weighting_lr 0.1: the scheduler piecewise"),
+        (
+            {"scheduler": "warmupreducelronplateau", "scheduler_conf": {"mode": "min"}},
+            "scheduler_conf: mode min: score gains towards its max; set mode: max",
+        ),
         ({"encoder": "cnn11"}, "--encoder cnn11: choose among multi_exit_cnn, cnn10, cnn14"),
         ({"weighting": "uww"}, "--weighting uww: choose among equal"),
         ({"amp_dtype": "bf16"}, "--amp_dtype bf16: choose among bfloat16, float16"),

@@ -179,6 +179,14 @@ def test_plateau_scheduler_goes_by_the_score(options: list[str], tmp_path: Path)
     assert [history[e]["train"]["lr_weighting"] for e in "1234"] == pytest.approx([0.1, 0.1, 0.05, 0.025])
 
 
+def test_plateau_after_warmup_goes_by_the_score(options: list[str], tmp_path: Path) -> None:
+    """ESPnet's default is min, by which the rate of a training that gains falls."""
+    plateau = ["--scheduler", "warmupreducelronplateau", "--scheduler_conf", "warmup_steps=2"]
+    train(options, tmp_path / "exp", *plateau, "--max_epoch", "1")
+    saved = torch.load(tmp_path / "exp/checkpoint.pth", weights_only=True)
+    assert saved["schedulers"][0]["mode"] == "max"
+
+
 def test_step_scheduler_goes_by_steps(options: list[str], tmp_path: Path) -> None:
     """Warm-up over 6 steps: after steps 1, 2 and 3 the rate is 2/6, 3/6 and 4/6 of .005."""
     warmup = ["--scheduler", "warmuplr", "--scheduler_conf", "warmup_steps=6", "--log_interval", "1"]
