@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from espnet2_ext.errors import UserError
@@ -70,6 +71,19 @@ def load_state(module: torch.nn.Module, state: Mapping[str, Any], source: Path |
         # TypeError, AttributeError: the file holds something else than a state.
         reason = " ".join(str(error).split())
         raise UserError(f"{source}: does not fit this model, was it trained for other tasks? {reason[:300]}") from error
+
+
+def plain(state: Any) -> Any:
+    """Make NumPy's scalars numbers, in what an optimiser or a scheduler returned as its state.
+
+    Weights-only loading refuses NumPy's, and some schedulers compute their rates with NumPy.
+    """
+    if isinstance(state, np.generic):
+        return state.item()
+    # Not their subclasses: MultiStepLR needs its Counter.
+    if type(state) is dict:
+        return {key: plain(value) for key, value in state.items()}
+    return type(state)(map(plain, state)) if type(state) in (list, tuple) else state
 
 
 def save_checkpoint(directory: Path, state: Mapping[str, Any]) -> None:

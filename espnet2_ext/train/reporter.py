@@ -20,9 +20,10 @@ class MTLReporter(Reporter):
         self.epoch = state_dict["epoch"]
         self.stats = _convert(state_dict["stats"], _from_plain)
 
-    def best_epochs(self, phase: str, name: str, mode: str) -> list[int]:
-        """Epochs that have the value, best first; of equals the earliest; NaN last."""
+    def best_epochs(self, phase: str, name: str, mode: str, last: int | None = None) -> list[int]:
+        """Epochs that have the value, up to `last` if given, best first; of equals the earliest; NaN last."""
         values = {epoch: stats[phase][name] for epoch, stats in self.stats.items() if name in stats.get(phase, {})}
+        values = {epoch: value for epoch, value in values.items() if last is None or epoch <= last}
         sign = -1.0 if mode == "max" else 1.0
         return sorted(values, key=lambda epoch: (math.isnan(values[epoch]), sign * values[epoch], epoch))
 

@@ -69,8 +69,8 @@ class RunState:
         checkpoint.save(model, self.model_path(epoch))
         state = {
             "model": model,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [None if s is None else s.state_dict() for s in self.schedulers],
+            "optimizers": [checkpoint.plain(optimizer.state_dict()) for optimizer in self.optimizers],
+            "schedulers": [None if s is None else checkpoint.plain(s.state_dict()) for s in self.schedulers],
             "scaler": None if self.scaler is None else self.scaler.state_dict(),
             "reporter": self.reporter.state_dict(),
         }
@@ -105,18 +105,20 @@ class RunState:
         """The model of an epoch."""
         return self.directory / f"{epoch}epoch.pth"
 
-    def _kept_epochs(self) -> set[int]:
+    def _kept_epochs(self, last: int) -> set[int]:
+        """Epochs whose models are kept at the end of epoch `last`."""
         count = max(self.keep_nbest)
-        return {e for criterion in self.criteria for e in self.reporter.best_epochs(*criterion)[:count]}
+        return {e for criterion in self.criteria for e in self.reporter.best_epochs(*criterion, last)[:count]}
 
     def _remove_old(self, epoch: int) -> None:
-        for old in set(range(1, epoch)) - self._kept_epochs():
+        # Those of the epoch before stay too: a run whose newest checkpoint is torn goes on from there.
+        for old in set(range(1, epoch)) - self._kept_epochs(epoch) - self._kept_epochs(epoch - 1):
             self.model_path(old).unlink(missing_ok=True)
 
     def _mend_models(self, model: dict[str, Any]) -> None:
         """Look at the models that will be averaged; the checkpoint's own epoch can be written again."""
         epoch = self.reporter.get_epoch()
-        for kept in sorted(self._kept_epochs() | {epoch}):
+        for kept in sorted(self._kept_epochs(epoch) | {epoch}):
             try:
                 checkpoint.load(self.model_path(kept))
             except UserError as error:
