@@ -11,6 +11,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.mtl.espnet_model import ESPnetMTLModel
 from espnet2_ext.mtl.task_spec import Task
 from espnet2_ext.report.naming import size_of
+from espnet2_ext.report.text_table import escape_markdown
 
 
 def model_card(
@@ -67,7 +68,8 @@ def model_card(
 
 def _task_row(task: Task) -> str:
     kind = f"{task.type}, probabilities" if task.is_classification else task.type
-    return f"| {task.name} | {kind} | {', '.join(task.labels)} | {task.unit or '-'} |"
+    cells = (task.name, kind, ", ".join(task.labels), task.unit or "-")
+    return f"| {' | '.join(map(escape_markdown, cells))} |"
 
 
 def _streams(model: ESPnetMTLModel) -> list[str]:

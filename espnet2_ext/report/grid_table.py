@@ -22,7 +22,12 @@ BEST = "▸"
 # How differences were made.
 _PAIRED = (
     "its 95 % interval and two-sided p value, over the same resampled sets of speakers; not corrected for the number "
-    "of comparisons. Of an error (MAE), less is better."
+    "of comparisons. What training with other seeds would change is in neither. Of an error (MAE), less is better."
+)
+# They are of the models that there are.
+_INTERVALS = (
+    "95 % of the resampled sets of speakers, for the mean over seeds. What training with other seeds would change is "
+    "not in them."
 )
 
 
@@ -106,18 +111,21 @@ def set_markdown(
     spec: TaskSpec, rows: Sequence[Row], paper: Paper | None, options: TableOptions, set_name: str = ""
 ) -> str:
     """Return the tables of one set; with `set_name`, under a heading of their own."""
-    parts, level = ([f"## Set {set_name}"], "###") if set_name else ([], "##")
+    parts, level = ([f"## Set {escape_markdown(set_name)}"], "###") if set_name else ([], "##")
     parts.append(markdown_table(*table_cells(spec, rows, paper, options)))
-    parts.append("Mean and standard deviation over seeds (n - 1)." + (f" Paper: {paper.source}." if paper else ""))
+    parts.append(
+        "Mean and standard deviation over seeds (n - 1)."
+        + (f" Paper: {escape_markdown(paper.source)}." if paper else "")
+    )
     if options.mark_best:
         parts.append(f"{BEST}: the best of its column, by the mean as it is shown.")
     parts += [*_selection(spec, rows, options.selected_on), *map(escape_markdown, _other_sets(rows))]
     if any(row.samples for row in rows):
-        parts += [f"{level} Intervals", "95 % of the resampled sets of speakers, for the mean over seeds."]
+        parts += [f"{level} Intervals", _INTERVALS]
         parts.append(markdown_table(*interval_cells(spec, rows)))
     parts += map(escape_markdown, _other_draws(rows))
     for name in options.against:
-        parts += [f"{level} Differences to {name}", f"Difference of the means over seeds, {_PAIRED}"]
+        parts += [f"{level} Differences to {escape_markdown(name)}", f"Difference of the means over seeds, {_PAIRED}"]
         parts.append(markdown_table(*difference_cells(spec, rows, name)))
     if options.pairs:
         parts += [f"{level} Gains", f"Difference of the means over seeds, {_PAIRED}"]

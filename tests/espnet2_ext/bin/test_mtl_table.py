@@ -167,6 +167,14 @@ def test_gains_by_hand(table: Callable[..., str], scores: dict[str, dict]) -> No
     assert without["ST over EW"][:2] == gains["ST over EW"][:2]
 
 
+def test_page_says_what_intervals_leave_out(table: Callable[..., str], scores: dict[str, dict]) -> None:
+    """The models are given: a p value of speakers is none of trainings."""
+    page = table("--rows", "EW=exp/equal_seed* a<b>=exp/single_*_seed*", "--against", "a<b>")
+    intervals, differences = page[page.index("## Intervals") :].split("## Differences to a&lt;b&gt;\n")
+    assert "What training with other seeds would change is not in them." in intervals
+    assert "What training with other seeds would change is in neither." in differences
+
+
 def test_no_relative_gain_over_what_may_be_nothing() -> None:
     """A share of a CCC that is 0 or less, or is so in a resampled set, says nothing."""
     spec = SPEC.subset(["emotion"])

@@ -1,5 +1,6 @@
 """Packs: complete, equal to their experiment, the same bytes for the same model."""
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from tiny_dump import TASKS
 from tiny_model import make_model
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference import MTLInference
 from espnet2_ext.inference.archive import read_archive, write_folder
 from espnet2_ext.inference.pack import read_pack, write_pack
+from espnet2_ext.mtl.task_spec import task_spec_from_dict
 
 ROOT = Path(__file__).parents[3]
 WEIGHTS = "valid.score.ave.pth"
@@ -58,6 +61,15 @@ def test_card_and_no_private_paths(exp: Path, pack: Path) -> None:
     assert b"/private" not in content
     assert str(exp.parent).encode() not in content
     assert yaml.safe_load(members["tasks.yaml"])["score"]["name"] == "s_mtl"
+
+
+def test_class_names_do_not_break_the_card(tmp_path: Path) -> None:
+    spec = copy.deepcopy(TASKS)
+    next(task for task in spec["tasks"] if task["name"] == "country")["classes"] = ["here|now", "<b>"]
+    make_model(tmp_path / "exp", task_spec=task_spec_from_dict(spec).to_dict())
+    write_pack(tmp_path / "exp", WEIGHTS, tmp_path / "out.zip")
+    card = read_archive(tmp_path / "out.zip")["README.md"].decode()
+    assert "| country | classification, probabilities | here\\|now, &lt;b&gt; | - |" in card
 
 
 def test_experiment_without_features_configuration(exp: Path, tmp_path: Path) -> None:
