@@ -1,33 +1,20 @@
 """What a result was made with, in words."""
 
 import datetime
-import platform
 from typing import Any
 
 import yaml
 
 from espnet2_ext.report.experiment import Experiment
 from espnet2_ext.report.text_table import escape_markdown
-from espnet2_ext.train.environment import describe_environment
 
 # Results are not those of the best epoch; predictions do not tell which weights made them.
 DEFAULT_WEIGHTS = "if not told otherwise, the mean of the best epochs' (keep_nbest_models)"
 
 
-def environment(experiment: Experiment) -> dict[str, Any]:
-    """Return date, git, versions, and where known n_parameters and command.
-
-    An experiment without `env.yaml` gets what is true now.
-    """
-    if experiment.env:
-        return experiment.env
-    now = describe_environment()
-    return {key: now[key] for key in ("date", "git", "versions")}
-
-
 def fact_rows(experiment: Experiment) -> list[tuple[str, str]]:
     """Return what stands at the head of a report: name and value."""
-    env, config = environment(experiment), experiment.config
+    env, config = experiment.env, experiment.config
     rows = [("Date", _date(env.get("date"))), ("Git", _git(str(env.get("git", "unknown"))))]
     if isinstance(env.get("n_parameters"), int):
         rows.append(("Parameters", f"{env['n_parameters']:,}"))
@@ -44,14 +31,18 @@ _CONFIG_FACTS = (
 
 
 def version_rows(experiment: Experiment) -> list[tuple[str, str]]:
-    """Return packages and their versions."""
-    versions = environment(experiment).get("versions") or {"python": platform.python_version()}
-    return [(str(name), str(version)) for name, version in versions.items()]
+    """Return packages and their versions; nothing where they are unknown."""
+    return [(str(name), str(version)) for name, version in (experiment.env.get("versions") or {}).items()]
+
+
+def versions_text(experiment: Experiment) -> str:
+    """Return packages and their versions in one line."""
+    return ", ".join(f"{name} {version}" for name, version in version_rows(experiment)) or "unknown"
 
 
 def command(experiment: Experiment) -> str:
     """Return the command that trained the model; empty if unknown."""
-    return str(environment(experiment).get("command") or "")
+    return str(experiment.env.get("command") or "")
 
 
 def config_text(experiment: Experiment) -> str:
@@ -94,7 +85,7 @@ def _git(revision: str) -> str:
 
 def table_facts(experiments: list[Experiment], set_names: str) -> list[tuple[str, str]]:
     """Return what stands above a table of several experiments, as Markdown: each fact once where it is the same."""
-    found = [environment(experiment) for experiment in experiments]
+    found = [experiment.env for experiment in experiments]
     dates = sorted(_date(env.get("date")) for env in found)
     rows = [
         ("Sets" if " " in set_names else "Set", set_names),
@@ -105,7 +96,7 @@ def table_facts(experiments: list[Experiment], set_names: str) -> list[tuple[str
     counts = sorted({env["n_parameters"] for env in found if isinstance(env.get("n_parameters"), int)})
     if counts:
         rows.append(("Parameters", _span([f"{count:,}" for count in counts])))
-    versions = [", ".join(f"{name} {version}" for name, version in version_rows(e)) for e in experiments]
+    versions = [versions_text(experiment) for experiment in experiments]
     rows.append(("Versions", "; ".join(dict.fromkeys(versions))))
     return [(name, escape_markdown(value)) for name, value in rows]
 

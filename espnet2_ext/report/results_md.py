@@ -2,7 +2,7 @@
 
 from espnet2_ext.report.exits import chosen_exits
 from espnet2_ext.report.experiment import Experiment
-from espnet2_ext.report.facts import DEFAULT_WEIGHTS, command, fact_rows, version_rows
+from espnet2_ext.report.facts import DEFAULT_WEIGHTS, command, fact_rows, versions_text
 from espnet2_ext.report.naming import metric_label, resampled, size_of
 from espnet2_ext.report.scored_set import ScoredSet, metric_titles
 from espnet2_ext.report.text_table import escape_markdown, format_interval, format_number, markdown_table
@@ -11,7 +11,7 @@ from espnet2_ext.report.text_table import escape_markdown, format_interval, form
 def results_markdown(experiment: Experiment, sets: list[ScoredSet]) -> str:
     """Return what was measured and what it was made with."""
     parts = [f"# Results of {escape_markdown(experiment.name)}", "Generated from the experiment; do not edit."]
-    facts = [*fact_rows(experiment), ("Versions", ", ".join(f"{n} {v}" for n, v in version_rows(experiment)))]
+    facts = [*fact_rows(experiment), ("Versions", versions_text(experiment))]
     parts.append("\n".join(f"- {name}: {escape_markdown(value)}" for name, value in facts))
     if command(experiment):
         parts.append("Command:\n\n" + "\n".join(f"    {line}" for line in command(experiment).splitlines()))
