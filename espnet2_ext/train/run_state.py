@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,10 @@ class RunState:
                 logging.info(f"best model so far by {phase}.{name}: epoch {epoch}")
 
     def average_best(self) -> None:
-        """Write <phase>.<name>.ave_<n>best.pth for every n, and the link <phase>.<name>.ave.pth to the largest."""
+        """Write <phase>.<name>.ave_<n>best.pth for every n, and the link <phase>.<name>.ave.pth to the largest.
+
+        Training has ended: of single models those that are averaged, and the last one, stay.
+        """
         for phase, name, mode in self.criteria:
             epochs = self.reporter.best_epochs(phase, name, mode)
             numbers = sorted({min(n, len(epochs)) for n in self.keep_nbest})
@@ -100,6 +103,8 @@ class RunState:
                 checkpoint.save(checkpoint.average([self.model_path(epoch) for epoch in epochs[:n]]), path)
                 logging.info(f"{path}: average of epochs {epochs[:n]}")
             checkpoint.link(self.directory / f"{phase}.{name}.ave.pth", f"{phase}.{name}.ave_{numbers[-1]}best.pth")
+        epoch = self.reporter.get_epoch()
+        self._remove(set(range(1, epoch)) - self._kept_epochs(epoch))
 
     def model_path(self, epoch: int) -> Path:
         """The model of an epoch."""
@@ -112,8 +117,11 @@ class RunState:
 
     def _remove_old(self, epoch: int) -> None:
         # Those of the epoch before stay too: a run whose newest checkpoint is torn goes on from there.
-        for old in set(range(1, epoch)) - self._kept_epochs(epoch) - self._kept_epochs(epoch - 1):
-            self.model_path(old).unlink(missing_ok=True)
+        self._remove(set(range(1, epoch)) - self._kept_epochs(epoch) - self._kept_epochs(epoch - 1))
+
+    def _remove(self, epochs: Iterable[int]) -> None:
+        for epoch in epochs:
+            self.model_path(epoch).unlink(missing_ok=True)
 
     def _mend_models(self, model: dict[str, Any]) -> None:
         """Look at the models that will be averaged; the checkpoint's own epoch can be written again."""

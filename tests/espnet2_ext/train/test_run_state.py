@@ -86,9 +86,11 @@ def test_a_torn_checkpoint_finds_the_models_of_the_one_before(
 
 def test_models_that_no_checkpoint_needs_are_removed(tmp_path: Path) -> None:
     state = make_state(tmp_path)
-    for score in (0.5, 0.4, 0.6, 0.1):
+    for score, kept in ((0.5, [1]), (0.4, [1, 2]), (0.6, [1, 3]), (0.1, [3, 4]), (0.7, [3, 5])):
         end_epoch(state, score)
-    assert sorted(path.name for path in tmp_path.glob("*epoch.pth")) == ["3epoch.pth", "4epoch.pth"]
+        assert sorted(path.name for path in tmp_path.glob("*epoch.pth")) == [f"{epoch}epoch.pth" for epoch in kept]
+    state.average_best()
+    assert [path.name for path in tmp_path.glob("*epoch.pth")] == ["5epoch.pth"]
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
