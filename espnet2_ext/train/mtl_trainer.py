@@ -82,15 +82,16 @@ class MTLTrainer(Trainer):
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
         if options.resume:
             state.resume()
-        if main:
-            count = sum(p.numel() for p in model.parameters())
-            write_environment(state.directory / "env.yaml", n_parameters=count)
         wrapped = cls.wrap(model, options, distributed_option.distributed)
         writers = cls.open_writers(options) if main and options.use_tensorboard else (None, None)
         first = state.reporter.get_epoch() + 1
         for epoch in range(first, options.max_epoch + 1):
             if cls.stops_early(state, options):
                 break
+            if main and epoch == first:
+                # Here, so that a finished training that is run again stays described by what it was made with.
+                count = sum(p.numel() for p in model.parameters())
+                write_environment(state.directory / "env.yaml", n_parameters=count)
             started = time.perf_counter()
             seed_epoch(options.seed, epoch, distributed_option.dist_rank or 0)
             state.reporter.set_epoch(epoch)

@@ -138,9 +138,10 @@ def test_environment_and_tensorboard(trained: tuple[Path, dict[str, Any]]) -> No
 def test_finished_training_run_again_trains_no_more(options: list[str], tmp_path: Path) -> None:
     out = tmp_path / "exp"
     first = train(options, out, "--max_epoch", "2")
-    before = (out / "checkpoint.pth").stat().st_mtime_ns
+    made = ("checkpoint.pth", "env.yaml")
+    before = [(out / name).stat().st_mtime_ns for name in made]
     assert train(options, out, "--max_epoch", "2") == first
-    assert (out / "checkpoint.pth").stat().st_mtime_ns == before
+    assert [(out / name).stat().st_mtime_ns for name in made] == before
     assert list(train(options, out, "--max_epoch", "3")) == ["1", "2", "3"]
 
 
