@@ -9,6 +9,7 @@ import torch
 from espnet2_ext.data.augment import Augmentations
 from espnet2_ext.data.augment.abs_augmentation import apply_features
 from espnet2_ext.data.augment.mix_targets import mix_targets
+from espnet2_ext.data.augment.spec_augment import SpecAugment
 from espnet2_ext.data.augmented_waves import AugmentedWaves
 from espnet2_ext.data.crop import REPEAT, ZERO, Crop
 from espnet2_ext.data.dataset import Batch, Item, MTLDataset
@@ -55,6 +56,8 @@ class AugmentedDataset(MTLDataset):
                     f"augment {augmentations.needs_logarithms}: features {feature.name} of {directory} are no "
                     "logarithms of energies; leave it out"
                 )
+        for masks in (a for a in augmentations.in_order if isinstance(a, SpecAugment)):
+            masks.check_bins(self.feature_size)
         if augmentations.mixup and len(self) < 2:
             raise UserError(f"{directory}/feats.scp: mixup needs two utterances, there is one")
         self._waves = AugmentedWaves(directory, self.reader, augmentations.waves) if augmentations.waves else None

@@ -22,12 +22,16 @@ class TwinsDataset(torch.utils.data.Dataset):
     Args:
         dataset: Makes the batches.
         spec_augment: What masks are drawn.
+
+    Raises:
+        UserError: The features have one bin, and masks in frequency are drawn.
     """
 
     def __init__(self, dataset: MTLDataset, spec_augment: SpecAugment) -> None:
         self.dataset, self.spec_augment = dataset, spec_augment
         self.directory, self.utts, self.targets = dataset.directory, dataset.utts, dataset.targets
         self.streams = dataset.streams
+        spec_augment.check_bins(dataset.feature_size)
 
     def __len__(self) -> int:
         return len(self.dataset)

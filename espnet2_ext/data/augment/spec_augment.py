@@ -42,6 +42,15 @@ class SpecAugment(AbsFeatureAugmentation):
         self._number("max_time_fraction", 0, 1)
         self._require(self.fill in (MEAN, ZERO), f"fill {self.fill!r} is not {MEAN} or {ZERO}")
 
+    def check_bins(self, n_bins: int) -> None:
+        """Refuse masks in frequency where there is one bin, as in waves: most utterances would be blanked altogether.
+
+        Raises:
+            UserError: They are drawn, and there is one bin.
+        """
+        masked = self.n_freq_masks > 0 and self.max_freq_bins > 0 and self.probability > 0
+        self._require(n_bins > 1 or not masked, "features of one bin have no frequencies to mask; set n_freq_masks: 0")
+
     def apply(self, feats: np.ndarray, log_scale: float | None, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
         """Mask a copy; see the base class."""
         n_frames, n_bins = feats.shape

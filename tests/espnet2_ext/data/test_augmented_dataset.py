@@ -199,6 +199,14 @@ def test_speed_shows_in_the_features(wave_dump: Path) -> None:
     torch.testing.assert_close(lengths[0] / lengths[1], torch.full((9,), 2.0).double(), rtol=0.05, atol=0)
 
 
+def test_masks_in_time_are_for_waves_too(tmp_path: Path) -> None:
+    make_wave_dump(tmp_path / "d", 3, 0, "tr", {"name": "raw"})
+    dataset = make(tmp_path / "d", {"name": "spec_augment", "n_freq_masks": 0, "fill": "zero"}, frames=2000)
+    plain = MTLDataset(tmp_path / "d", SPEC, Crop(frames=2000), train=True)
+    masked, waves = (d.__getitems__(items(3))[1]["feats"] for d in (dataset, plain))
+    assert 0 < (masked != waves).sum() <= 3 * 2 * 40
+
+
 @pytest.mark.parametrize(
     ("broken", "conf", "expected"),
     [
@@ -210,6 +218,7 @@ def test_speed_shows_in_the_features(wave_dump: Path) -> None:
         ("wav", {"name": "speed"}, "tr0-000.wav: no readable audio"),
         ("raw", {"name": "feature_gain"}, "augment feature_gain: features raw of .* are no logarithms of energies"),
         ("raw", {"name": "mixup", "domain": "linear"}, "augment mixup: features raw of "),
+        ("raw", {"name": "spec_augment"}, "augment spec_augment: features of one bin .*; set n_freq_masks: 0"),
         ("one", {"name": "mixup"}, "mixup needs two utterances, there is one"),
     ],
 )
