@@ -12,6 +12,8 @@ from espnet2_ext.report.figure.style import ACCENT, INK, MUTED, new_figure
 
 # From here on single points hide each other, and their density is drawn.
 _MANY = 1500
+# Count that would be white: below 1, so that a single outlier is seen on white.
+_LIGHTEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _draw(axes: Axes, scatter: Scatter, d: int) -> None:
     axes.plot(limits, limits, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
     if truth.size > _MANY:
         extent = (*limits, *limits)
-        axes.hexbin(truth, prediction, gridsize=34, extent=extent, bins="log", mincnt=1, cmap="Blues", linewidths=0.1,
-                    rasterized=True)  # fmt: skip
+        axes.hexbin(truth, prediction, gridsize=34, extent=extent, bins="log", mincnt=1, vmin=_LIGHTEST, cmap="Blues",
+                    linewidths=0.1, rasterized=True)  # fmt: skip
     else:
         alpha = float(np.clip(6 / math.sqrt(truth.size + 1), 0.25, 0.8))
         axes.scatter(truth, prediction, s=12, alpha=alpha, color=ACCENT, linewidths=0, rasterized=truth.size > 300)
