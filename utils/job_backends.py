@@ -181,8 +181,11 @@ def ended_well(log: str) -> bool | None:
     return None
 
 
-def _submitted(process: subprocess.Popen[str], cancel: str, poll: Callable[[], None]) -> int:
-    """Wait for a submission to end; cancel the job if this process is stopped. Returns the exit code."""
+def _submitted(process: subprocess.Popen[str], cancel: str, poll: Callable[[], None]) -> tuple[str, int]:
+    """Wait for a submission to end; cancel the job if this process is stopped.
+
+    Returns the job, empty if it was refused, and the exit code.
+    """
     job = ""
     try:
         assert process.stdout is not None
@@ -196,7 +199,7 @@ def _submitted(process: subprocess.Popen[str], cancel: str, poll: Callable[[], N
                 subprocess.run([cancel, job], check=False)
             process.terminate()
             process.wait()
-    return process.returncode
+    return job, process.returncode
 
 
 def run_cluster(backend: str, request: Request, poll: Callable[[int], None]) -> list[int]:
@@ -213,7 +216,9 @@ def run_cluster(backend: str, request: Request, poll: Callable[[int], None]) -> 
     def count() -> None:
         poll(sum(ended_well(request.log_of(number)) is not None for number in request.numbers))
 
-    code = _submitted(subprocess.Popen(command, stdout=subprocess.PIPE, text=True), cancel, count)
+    job, code = _submitted(subprocess.Popen(command, stdout=subprocess.PIPE, text=True), cancel, count)
+    if code and not job:
+        raise JobError(f"{command[0]} refused the job, as it says above: {shlex.join(command)}")
     results = list(_wait_for_logs(request))
     if code and all(well is None for well in results):
         raise JobError(f"{command[0]} ended with code {code} and no job left a log: {shlex.join(command)}")

@@ -1,6 +1,7 @@
 """run.sh, slurm.sh and sge.sh: one interface, checked by what the logs and the processes say."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -204,13 +205,23 @@ def test_refused_submission(runner: Callable[..., Result], tmp_path: Path) -> No
     assert result.returncode == 2
     first, second = result.stderr.splitlines()
     assert first == "sbatch: invalid partition"
-    assert second.startswith("slurm.sh: error: sbatch ended with code 1 and no job left a log: sbatch --wait")
+    assert second.startswith("slurm.sh: error: sbatch refused the job, as it says above: sbatch --wait")
+
+
+def test_job_that_never_started(runner: Callable[..., Result], tmp_path: Path) -> None:
+    """As one that is cancelled while it waits."""
+    (tmp_path / "stubs/sbatch").write_text("#!/bin/bash\necho 77\nexit 1\n")
+    result = runner("slurm.sh", "JOB=1:2", "JOB.log", "true", MTL_LOG_WAIT="0.1")
+    assert result.returncode == 2
+    assert "sbatch ended with code 1 and no job left a log: sbatch --wait" in result.stderr
 
 
 def test_cluster_that_is_not_there(tool: Tool, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    python = Path(os.path.realpath("/usr/bin/env")).parent
-    result = tool("sge.sh", "x.log", "true", PATH=f"{clean_environment()['PATH'].split(':')[0]}:{python}:/bin")
+    # On a cluster's host, qsub may be beside the shell.
+    (tmp_path / "bin").mkdir()
+    for name in ("bash", "dirname", "python3"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name, path=clean_environment()["PATH"]))
+    result = tool("sge.sh", "x.log", "true", PATH=str(tmp_path / "bin"))
     assert result.returncode == 2
     assert result.stderr.startswith("sge.sh: error: qsub is not on PATH;")
 
