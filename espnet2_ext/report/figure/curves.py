@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from espnet2_ext.report.experiment import Experiment, best_epoch, series
-from espnet2_ext.report.figure.style import ACCENT, INK, MUTED, WIDTH, epoch_axis, line_styles, new_figure
+from espnet2_ext.report.figure.style import ACCENT, INK, MUTED, WIDTH, epoch_axis, from_zero, line_styles, new_figure
 from espnet2_ext.report.naming import lower_is_better, main_keys, metric_label, score_name, split_key
 
 
@@ -43,8 +43,7 @@ def score_curve(experiments: Sequence[Experiment]) -> Figure:
     for experiment, style in zip(experiments, line_styles(len(experiments)), strict=True):
         _draw(axes, *series(experiment.valid, "score"), label=experiment.name, **style)
     axes.set_ylabel(f"dev {score_name(experiments[0].spec)}")
-    # From zero, so that a small gain looks small.
-    axes.set_ylim(min(0, axes.get_ylim()[0]), None)
+    from_zero(axes)
     epoch_axis(axes)
     if single:
         _mark_best(experiments[0], (axes,))

@@ -101,3 +101,10 @@ def epoch_axis(axes: Axes) -> None:
     """Make the horizontal axis one of whole epochs."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+
+
+def from_zero(axes: Axes, least: float = 0.0) -> None:
+    """Make the vertical axis reach down to 0, so that a small change looks small, and above its lines and `least`."""
+    low, high = min(0, axes.get_ylim()[0]), max(axes.get_ylim()[1], least)
+    # What hardly changes would lie on the edge: the margin is a share of the change.
+    axes.set_ylim(low, high + 0.05 * (high - low))

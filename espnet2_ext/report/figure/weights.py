@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from espnet2_ext.report.experiment import Experiment, series
-from espnet2_ext.report.figure.style import ACCENT, FAINT, MUTED, WIDTH, epoch_axis, line_styles, new_figure
+from espnet2_ext.report.figure.style import ACCENT, FAINT, MUTED, WIDTH, epoch_axis, from_zero, line_styles, new_figure
 
 
 def has_weights(experiment: Experiment) -> bool:
@@ -101,7 +101,7 @@ def _lines(axes: Axes, experiment: Experiment, shown: Mapping[str, str], columns
     for (name, key), style in zip(shown.items(), line_styles(len(shown)), strict=True):
         points = series(experiment.train, key)
         axes.plot(*points, label=name, marker="o" if len(points[0]) < 2 else None, markersize=4, **style)
-    axes.set_ylim(min(0, axes.get_ylim()[0]), max(axes.get_ylim()[1], 0.1))
+    from_zero(axes, 0.1)
     axes.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 0.99), borderpad=0, handlelength=2.4)
 
 

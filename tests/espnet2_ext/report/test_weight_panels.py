@@ -47,6 +47,15 @@ def test_one_panel_a_task(experiment: Experiment) -> None:
     assert len(panels[3].lines) == 40 + 6
 
 
+def test_lines_that_hardly_change_are_below_the_upper_edge() -> None:
+    spec = task_spec_from_dict({"tasks": SPEC["tasks"][:1]})
+    train = {1: {"weight_type": 1.99}, 2: {"weight_type": 1.95}}
+    with styled():
+        low, high = weight_curve(Experiment(Path("exp"), {}, spec, train, {}, {})).axes[0].get_ylim()
+    assert low == 0
+    assert high > 1.04 * 1.99
+
+
 @pytest.mark.parametrize(
     "names",
     [
